@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* limits.h - the largest input that we read, each with its reason */
+
+/* State JSON is about 300 bytes plus the annotations, which Kubernetes bounds at 256 KiB
+   for a pod; four times that, so that nobody meets the limit by accident. */
+#define LIMIT_STATE_BYTES (1024U * 1024U)
+
+/* runc and podman write 10 to 60 KiB; a seccomp profile and 1,000 mounts make it some MiB. */
+#define LIMIT_CONFIG_BYTES (16U * 1024U * 1024U)
+
+/* The annotation lists at most 256 GPUs by UUID (40 bytes each): 10 KiB. */
+#define LIMIT_ANNOTATION_BYTES (64U * 1024U)
+
+/* jansson recurses once per level; the runtime spec nests about 10 deep. */
+#define LIMIT_JSON_DEPTH 64U
+
+/* The largest hosts known: 8 MI300 in 8 partitions each = 64, 16 NVIDIA in 7 = 112. */
+#define LIMIT_GPUS 256U
+
+/* 256 GPUs with at most 6 nodes and 2 links each, and driver files beside them. */
+#define LIMIT_PLAN_ENTRIES 4096U
+
+/* One attribute of sysfs is at most a page (Documentation/filesystems/sysfs.rst); KFD's
+   properties and NVIDIA's information files stay far below that. */
+#define LIMIT_ATTRIBUTE_BYTES 4096U
+
+/* /proc/devices has at most 512 majors of some 20 bytes in two tables. */
+#define LIMIT_PROC_FILE_BYTES (256U * 1024U)
+
+/* Before the pivot a container sees all of the host's mounts: 10,000 of some 300 bytes on a
+   crowded Kubernetes node; five times that. */
+#define LIMIT_MOUNTINFO_BYTES (16U * 1024U * 1024U)
+
+/* Entries of one host directory: /sys/class/drm has some 20 connectors a GPU. */
+#define LIMIT_DIRECTORY_ENTRIES 16384U
