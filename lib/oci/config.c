@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c - what we take from a bundle's config.json */
+
+#include "oci/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "oci/json.h"
+
+#define WHAT "config.json"
+
+/* (uid_t)-1 means "leave it as it is" in chown() and setresuid(): it is nobody's id. */
+#define ID_MAX (UINT32_MAX - 1)
+
+void oci_config_clear(struct oci_config *config)
+{
+	free(config->root_path);
+	free(config->request);
+	free(config->request_key);
+	container_clear(&config->container);
+	*config = (struct oci_config){0};
+}
+
+/* ---- the bundle ---------------------------------------------------------------------- */
+
+static int open_directory(const char *path)
+{
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool has_config(int dir_fd)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, "config.json", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int oci_config_open_bundle(const char *bundle, struct err *err)
+{
+	autoclose int fd = open_directory(bundle);
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		return err_set(
+			err, errno,
+			"open bundle '%s': %s; give the directory that holds config.json",
+			bundle, errno == ENOENT ? "no such bundle" : "not a directory");
+	}
+	if (fd < 0) {
+		return err_sys(err, errno, "open bundle '%s'", bundle);
+	}
+	if (text_equals(bundle, "/") && !has_config(fd)) {
+		autoclose int cwd_fd = open_directory(".");
+
+		if (cwd_fd >= 0 && has_config(cwd_fd)) {
+			return steal_fd(&cwd_fd);
+		}
+	}
+	return steal_fd(&fd);
+}
+
+int oci_config_read(int bundle_fd, struct bytes *ret, struct err *err)
+{
+	/* O_NONBLOCK: a FIFO in the place of the file must not hang us; O_NOCTTY: nor may a
+	   terminal become ours. */
+	autoclose int fd =
+		openat(bundle_fd, "config.json",
+		       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT) {
+		return err_set(err, ENOENT,
+			       "read config.json: the bundle has none; "
+			       "give the directory that holds config.json");
+	}
+	if (fd < 0 && errno == ELOOP) {
+		return err_set(
+			err, ELOOP,
+			"read config.json: it is a symbolic link, which is not followed; "
+			"put the file itself into the bundle");
+	}
+	/* ENXIO is what open() says of a socket. */
+	if (fd < 0 && errno != ENXIO) {
+		return err_sys(err, errno, "read config.json");
+	}
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		return err_set(err, EINVAL, "read config.json: not a regular file");
+	}
+	return read_all(fd, WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
+}
+
+/* ---- the quick look ------------------------------------------------------------------ */
+
+/* Characters from U+0080 up share one slot: which of them the key has matters little. */
+#define SLOT_COUNT     129
+#define SLOT_NOT_ASCII 128
+
+static void mark_characters(const char *key, bool is_marked[SLOT_COUNT])
+{
+	for (; *key; key++) {
+		unsigned char c = (unsigned char)*key;
+
+		is_marked[c < SLOT_NOT_ASCII ? c : SLOT_NOT_ASCII] = true;
+	}
+}
+
+/* Up to four digits, since a text may end in the middle of an escape; a reader that wants
+   all four refuses that text anyway. */
+static unsigned int read_hex(const char *text, size_t len)
+{
+	unsigned int value = 0;
+
+	for (size_t i = 0; i < len && i < 4; i++) {
+		const char *digits = "0123456789abcdef0123456789ABCDEF";
+		const char *digit = memchr(digits, text[i], 32);
+
+		if (!digit) {
+			break;
+		}
+		value = value * 16 + (unsigned int)((digit - digits) % 16);
+	}
+	return value;
+}
+
+/* @text: behind the backslash. Return: the character that the escape stands for. */
+static unsigned int decode_escape(const char *text, size_t len)
+{
+	switch (text[0]) {
+	case 'u':
+		return read_hex(text + 1, len - 1);
+	case 'b':
+		return '\b';
+	case 'f':
+		return '\f';
+	case 'n':
+		return '\n';
+	case 'r':
+		return '\r';
+	case 't':
+		return '\t';
+	default: /* '"', '\\' and '/' stand for themselves */
+		return (unsigned char)text[0];
+	}
+}
+
+bool oci_config_may_request(const char *text, size_t len, const char *key)
+{
+	const char *end = text + len;
+	bool is_marked[SLOT_COUNT] = {false};
+
+	/* KEY/container.NAME begins with the key, so this finds it as well. */
+	if (memmem(text, len, key, strlen(key))) {
+		return true;
+	}
+	/* JSON may write any character as an escape. Only one that could stand for a character
+	   of the key counts, since Go writes \u003c, \u003e and \u0026 everywhere. */
+	mark_characters(key, is_marked);
+	for (;;) {
+		unsigned int c;
+
+		text = memchr(text, '\\', (size_t)(end - text));
+		if (!text || end - text < 2) {
+			return false;
+		}
+		c = decode_escape(text + 1, (size_t)(end - text) - 1);
+		if (is_marked[c < SLOT_NOT_ASCII ? c : SLOT_NOT_ASCII]) {
+			return true;
+		}
+		text += 2; /* not just one: the second may be a backslash */
+	}
+}
+
+/* ---- members ------------------------------------------------------------------------- */
+
+/* Absent is fine: *ret is NULL then. */
+static int read_object(const json_t *parent, const char *key, const char *path,
+		       const json_t **ret, struct err *err)
+{
+	const json_t *object = json_member(parent, key);
+
+	if (object && !json_is_object(object)) {
+		return json_wrong(err, WHAT, path, "an object", object);
+	}
+	*ret = object;
+	return 0;
+}
+
+static int read_array(const json_t *parent, const char *key, const char *path,
+		      const json_t **ret, struct err *err)
+{
+	const json_t *array = json_member(parent, key);
+
+	if (array && !json_is_array(array)) {
+		return json_wrong(err, WHAT, path, "an array", array);
+	}
+	*ret = array;
+	return 0;
+}
+
+/* Numbers are reals here, see json_parse_wide(). */
+static int read_id(const json_t *value, const char *path, uint32_t *ret, struct err *err)
+{
+	double id = json_real_value(value);
+
+	if (!json_is_real(value) || id < 0 || id > ID_MAX || (double)(uint32_t)id != id) {
+		return json_wrong(err, WHAT, path, "an id from 0 to 4294967294", value);
+	}
+	*ret = (uint32_t)id;
+	return 0;
+}
+
+/* An absent id is 0: the runtime takes that too. */
+static int read_member_id(const json_t *user, const char *key, const char *path,
+			  uint32_t *ret, struct err *err)
+{
+	const json_t *value = json_member(user, key);
+
+	return value ? read_id(value, path, ret, err) : 0;
+}
+
+/* ---- the container ------------------------------------------------------------------- */
+
+static int read_additional_gids(const json_t *user, struct container *ctr,
+				struct err *err)
+{
+	const json_t *gids = NULL;
+	const json_t *gid;
+	size_t i;
+
+	if (read_array(user, "additionalGids", "process.user.additionalGids", &gids,
+		       err) < 0) {
+		return -err->code;
+	}
+	ctr->additional_gids = xcalloc(json_array_size(gids), sizeof(gid_t));
+	json_array_foreach (gids, i, gid) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "process.user.additionalGids[%zu]", i);
+		if (read_id(gid, path, &ctr->additional_gids[i], err) < 0) {
+			return -err->code;
+		}
+	}
+	ctr->n_additional_gids = json_array_size(gids);
+	return 0;
+}
+
+static int read_user(const json_t *config, struct container *ctr, struct err *err)
+{
+	const json_t *process = NULL;
+	const json_t *user = NULL;
+
+	if (read_object(config, "process", "process", &process, err) < 0 ||
+	    read_object(process, "user", "process.user", &user, err) < 0 ||
+	    read_member_id(user, "uid", "process.user.uid", &ctr->uid, err) < 0 ||
+	    read_member_id(user, "gid", "process.user.gid", &ctr->gid, err) < 0) {
+		return -err->code;
+	}
+	return read_additional_gids(user, ctr, err);
+}
+
+static int read_namespaces(const json_t *config, struct container *ctr, struct err *err)
+{
+	const json_t *os = NULL;
+	const json_t *namespaces = NULL;
+	const json_t *entry;
+	size_t i;
+
+	if (read_object(config, "linux", "linux", &os, err) < 0 ||
+	    read_array(os, "namespaces", "linux.namespaces", &namespaces, err) < 0) {
+		return -err->code;
+	}
+	json_array_foreach (namespaces, i, entry) {
+		const json_t *type = json_object_get(entry, "type");
+		char path[64];
+
+		if (!json_is_string(type)) {
+			(void)snprintf(path, sizeof(path), "linux.namespaces[%zu].type",
+				       i);
+			return json_wrong(err, WHAT, path, "a string", type);
+		}
+		if (text_equals(json_string_value(type), "user")) {
+			ctr->has_user_namespace = true;
+		}
+	}
+	return 0;
+}
+
+static int read_root_path(const json_t *config, char **ret, struct err *err)
+{
+	const json_t *root = NULL;
+	const json_t *path;
+
+	if (read_object(config, "root", "root", &root, err) < 0) {
+		return -err->code;
+	}
+	path = json_member(root, "path");
+	if (json_string_length(path) == 0) {
+		return json_wrong(err, WHAT, "root.path", "a path", path);
+	}
+	*ret = xstrdup(json_string_value(path));
+	return 0;
+}
+
+/* ---- the request --------------------------------------------------------------------- */
+
+/* Other annotations are nobody's business here, so only one that is looked at has to be a
+   string. Absent is fine: *ret is NULL then. */
+static int read_annotation(const json_t *annotations, const char *key, const json_t **ret,
+			   struct err *err)
+{
+	const json_t *value = json_object_get(annotations, key);
+
+	if (value && !json_is_string(value)) {
+		autofree char *path = xasprintf("annotations['%.200s']", key);
+
+		return json_wrong(err, WHAT, path, "a string", value);
+	}
+	*ret = value;
+	return 0;
+}
+
+/* A pod's sandbox carries the annotations of the pod, but runs nothing that could use a
+   GPU. CRI-O and containerd mark it each in its own way. */
+static int read_is_sandbox(const json_t *annotations, bool *ret, struct err *err)
+{
+	static const char *const keys[] = {
+		"io.kubernetes.cri-o.ContainerType",
+		"io.kubernetes.cri.container-type",
+	};
+
+	*ret = false;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *type = NULL;
+
+		if (read_annotation(annotations, keys[i], &type, err) < 0) {
+			return -err->code;
+		}
+		if (type && text_equals(json_string_value(type), "sandbox")) {
+			*ret = true;
+		}
+	}
+	return 0;
+}
+
+/* The container's name in its pod, from CRI-O or containerd; *ret is NULL outside a pod. */
+static int read_container_name(const json_t *annotations, const char **ret,
+			       struct err *err)
+{
+	static const char *const keys[] = {
+		"io.kubernetes.container.name",
+		"io.kubernetes.cri.container-name",
+	};
+
+	*ret = NULL;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !*ret; i++) {
+		const json_t *name = NULL;
+
+		if (read_annotation(annotations, keys[i], &name, err) < 0) {
+			return -err->code;
+		}
+		*ret = json_string_value(name);
+	}
+	return 0;
+}
+
+static void take_request(struct oci_config *config, const json_t *value, const char *key)
+{
+	config->request = xstrdup(json_string_value(value));
+	config->request_len = json_string_length(value);
+	config->request_key = xstrdup(key);
+}
+
+static int read_request(const json_t *object, const char *key, struct oci_config *config,
+			struct err *err)
+{
+	const json_t *annotations = NULL;
+	const json_t *value = NULL;
+	const char *name = NULL;
+	bool is_sandbox = false;
+
+	if (read_object(object, "annotations", "annotations", &annotations, err) < 0 ||
+	    read_is_sandbox(annotations, &is_sandbox, err) < 0 ||
+	    read_container_name(annotations, &name, err) < 0) {
+		return -err->code;
+	}
+	if (is_sandbox) {
+		return 0;
+	}
+	if (name) {
+		autofree char *own_key = xasprintf("%s/container.%s", key, name);
+
+		if (read_annotation(annotations, own_key, &value, err) < 0) {
+			return -err->code;
+		}
+		if (value) {
+			take_request(config, value, own_key);
+			return 0;
+		}
+	}
+	if (read_annotation(annotations, key, &value, err) < 0) {
+		return -err->code;
+	}
+	if (value) {
+		take_request(config, value, key);
+	}
+	return 0;
+}
+
+int oci_config_parse(const char *text, size_t len, const char *key,
+		     struct oci_config *ret, struct err *err)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+	cleanup(json_decrefp) json_t *object = json_parse_wide(text, len, WHAT, err);
+
+	if (!object || read_root_path(object, &config.root_path, err) < 0 ||
+	    read_user(object, &config.container, err) < 0 ||
+	    read_namespaces(object, &config.container, err) < 0 ||
+	    read_request(object, key, &config, err) < 0) {
+		return -err->code;
+	}
+	*ret = config;
+	config = (struct oci_config){0};
+	return 0;
+}

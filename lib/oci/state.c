@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state.c - the container's state as a runtime gives it to a hook */
+
+#include "oci/state.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "oci/json.h"
+
+#define WHAT "state on standard input"
+
+void oci_state_clear(struct oci_state *state)
+{
+	free(state->id);
+	free(state->status);
+	free(state->bundle);
+	*state = (struct oci_state){0};
+}
+
+static int read_string(const json_t *object, const char *key, char **ret, struct err *err)
+{
+	const json_t *value = json_member(object, key);
+
+	if (value && !json_is_string(value)) {
+		return json_wrong(err, WHAT, key, "a string", value);
+	}
+	*ret = xstrdup(value ? json_string_value(value) : "");
+	return 0;
+}
+
+static int read_bundle(const json_t *object, char **ret, struct err *err)
+{
+	const json_t *value = json_member(object, "bundle");
+	const char *bundle = json_string_value(value);
+
+	if (!bundle || bundle[0] != '/') {
+		return json_wrong(err, WHAT, "bundle", "an absolute path", value);
+	}
+	*ret = xstrdup(bundle);
+	return 0;
+}
+
+static int read_pid(const json_t *object, pid_t *ret, struct err *err)
+{
+	const json_t *value = json_member(object, "pid");
+	json_int_t pid = json_integer_value(value);
+
+	if (value && (!json_is_integer(value) || pid < 0 || pid > INT_MAX)) {
+		return json_wrong(err, WHAT, "pid", "a process id", value);
+	}
+	*ret = (pid_t)pid; /* 0 where there is none */
+	return 0;
+}
+
+int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct err *err)
+{
+	cleanup(oci_state_clearp) struct oci_state state = {0};
+	cleanup(json_decrefp) json_t *object = json_parse(text, len, WHAT, err);
+
+	if (!object || read_string(object, "id", &state.id, err) < 0 ||
+	    read_string(object, "status", &state.status, err) < 0 ||
+	    read_bundle(object, &state.bundle, err) < 0 ||
+	    read_pid(object, &state.pid, err) < 0) {
+		return -err->code;
+	}
+	*ret = state;
+	state = (struct oci_state){0};
+	return 0;
+}
