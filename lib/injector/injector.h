@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * injector.h - what a vendor has to say: which GPUs are there, what a container needs of one
+ *
+ * A vendor is one file with one `const struct gpu_injector`, and one row in injectors.c.
+ * Nothing outside this folder knows a vendor's name.
+ */
+
+#include "base/err.h"
+#include "host/host.h"
+#include "model/container.h"
+#include "model/gpu_spec.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+
+struct gpu_injector {
+	const char *vendor;
+	/* PCI vendor and kernel module: to say which driver is missing; 0 and NULL: none. */
+	uint32_t pci_vendor;
+	const char *kernel_module;
+
+	/* Looks at the host, appends GPUs. Driver not there = no GPUs, not an error. Never
+	   opens a GPU node. A DRM device that @inv has already is left alone. */
+	int (*probe)(const struct host *host, struct inventory *inv, struct err *err);
+
+	/* Pure: facts of one chosen GPU and the container -> entries of the plan. No system
+	   calls. Identical entries merge; one path with different content is an error. */
+	int (*contribute)(const struct gpu *gpu, const struct gpu_spec *spec,
+			  const struct container *ctr, struct plan *plan,
+			  struct err *err);
+};
+
+extern const struct gpu_injector nvidia_injector;
+extern const struct gpu_injector amd_injector;
+extern const struct gpu_injector intel_injector;
+extern const struct gpu_injector apple_injector;
+extern const struct gpu_injector dri_injector;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* injectors.h - the table of vendors */
+
+#include "injector/injector.h"
+
+/**
+ * injectors_find() - The injector of a vendor
+ * @vendor:	compared without case
+ *
+ * Return: never NULL; the DRI fallback for any vendor that has no row of its own.
+ */
+const struct gpu_injector *injectors_find(const char *vendor);
+
+/* Has @vendor a row of its own? */
+bool injectors_know(const char *vendor);
+
+/* "nvidia, amd, intel, apple", for messages. */
+const char *injectors_known_vendors(void);
+
+/**
+ * injectors_probe() - Look for the GPUs that a request can mean
+ * @spec:	a vendor with a row is probed alone; any other request, or a request by
+ *		device id without a vendor, needs all. NULL: all
+ * @ret:	numbered (inventory_number()); inventory_clear() it
+ * @err:	E2BIG over LIMIT_GPUS, or what a probe said
+ */
+int injectors_probe(const struct host *host, const struct gpu_spec *spec,
+		    struct inventory *ret, struct err *err);
+
+/**
+ * injectors_add_driverless() - Append PCI GPUs that no probe found, each with a reason
+ *
+ * "no driver is bound; load it: modprobe amdgpu", "bound to vfio-pci". Numbers @inv again.
+ */
+int injectors_add_driverless(const struct host *host, struct inventory *inv,
+			     struct err *err);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nvidia.c - NVIDIA GPUs under NVIDIA's own kernel driver
+ *
+ * Theory of operation. The driver lists its GPUs under /proc/driver/nvidia/gpus, one
+ * directory a PCI address; the node /dev/nvidiaN has the "Device Minor" that is said there,
+ * which is not the GPU's place in any order. Majors are in /proc/devices. Render and card
+ * nodes exist only where nvidia-drm is loaded; compute does not need them.
+ * Source: NVIDIA open-gpu-kernel-modules, kernel-open/nvidia/nv-procfs.c (the fields) and
+ * kernel-open/common/inc/nv-chardev-numbers.h (the minors).
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "injector/drm_gpu.h"
+
+#define PCI_VENDOR_NVIDIA 0x10de
+#define PROC_GPUS         "/proc/driver/nvidia/gpus"
+
+#define MINOR_GPU_MAX   247
+#define MINOR_MODESET   254
+#define MINOR_CONTROL   255
+#define MINOR_UVM       0
+#define MINOR_UVM_TOOLS 1
+
+/* Common nodes: control, modeset, UVM and UVM tools. */
+#define COMMON_NODES_MAX 4
+
+/* What all GPUs of the driver share, looked up once. */
+struct driver {
+	bool has_major;
+	uint32_t major;
+	bool has_uvm;
+	struct device_node common[COMMON_NODES_MAX];
+	size_t n_common;
+};
+
+static void driver_clear(struct driver *driver)
+{
+	for (size_t i = 0; i < driver->n_common; i++) {
+		device_node_clear(&driver->common[i]);
+	}
+}
+DEFINE_CLEANUP(struct driver, driver_clear)
+
+static void add_common(const struct host *host, const char *path, uint32_t major,
+		       uint32_t minor, enum device_role role, struct driver *driver)
+{
+	host_describe_node(host, path, major, minor, role,
+			   &driver->common[driver->n_common++]);
+}
+
+/* The major says nothing of nvidia-modeset: it is the GPUs' own. A node that is not there
+   counts only where the module is loaded; drivers before 5xx do not name it in
+   /proc/devices. */
+static void add_modeset(const struct host *host, struct driver *driver)
+{
+	uint32_t unused;
+
+	add_common(host, "/dev/nvidia-modeset", driver->major, MINOR_MODESET,
+		   DEVICE_MODESET, driver);
+	if (driver->common[driver->n_common - 1].state == DEVICE_ABSENT &&
+	    host_char_major(host, "nvidia-modeset", &unused) < 0 &&
+	    !host_exists(host, "/sys/module/nvidia_modeset")) {
+		device_node_clear(&driver->common[--driver->n_common]);
+	}
+}
+
+static void read_driver(const struct host *host, struct driver *driver)
+{
+	uint32_t uvm_major;
+
+	driver->has_major = host_char_major(host, "nvidia", &driver->major) == 0 ||
+			    host_char_major(host, "nvidia-frontend", &driver->major) == 0;
+	if (driver->has_major) {
+		add_common(host, "/dev/nvidiactl", driver->major, MINOR_CONTROL,
+			   DEVICE_CONTROL, driver);
+		add_modeset(host, driver);
+	}
+	driver->has_uvm = host_char_major(host, "nvidia-uvm", &uvm_major) == 0;
+	if (driver->has_uvm) {
+		add_common(host, "/dev/nvidia-uvm", uvm_major, MINOR_UVM, DEVICE_COMPUTE,
+			   driver);
+		add_common(host, "/dev/nvidia-uvm-tools", uvm_major, MINOR_UVM_TOOLS,
+			   DEVICE_COMPUTE, driver);
+	}
+}
+
+/* ---- one GPU ------------------------------------------------------------------------- */
+
+/* The value of a line "Model: \t\t NVIDIA L40S", to free(); NULL: no such line. */
+static char *find_field(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	while (*text) {
+		size_t line_len = strcspn(text, "\n");
+
+		if (line_len > len && strncmp(text, name, len) == 0 && text[len] == ':') {
+			size_t blanks = strspn(text + len + 1, " \t");
+			const char *value = text + len + 1 + blanks;
+
+			return text_trim_end(xstrndup(value, strcspn(value, "\n")));
+		}
+		text += line_len;
+		text += *text == '\n';
+	}
+	return NULL;
+}
+
+/* The driver writes question marks for what it does not know before the GPU's first use. */
+static char *find_uuid(const char *text)
+{
+	char *uuid = find_field(text, "GPU UUID");
+
+	if (uuid && (!*uuid || strchr(uuid, '?'))) {
+		free(uuid);
+		return NULL;
+	}
+	return uuid;
+}
+
+static int find_minor(const char *text, uint32_t *ret)
+{
+	autofree char *value = find_field(text, "Device Minor");
+	uint32_t minor;
+
+	if (!value || text_to_u32(value, strlen(value), &minor) < 0 ||
+	    minor > MINOR_GPU_MAX) {
+		return -1;
+	}
+	*ret = minor;
+	return 0;
+}
+
+static bool is_excluded(const char *text)
+{
+	autofree char *value = find_field(text, "GPU Excluded");
+
+	return value && text_equals(value, "Yes");
+}
+
+static void add_gpu_node(const struct host *host, const struct driver *driver,
+			 const char *text, struct gpu *gpu)
+{
+	autofree char *path = NULL;
+	struct device_node node;
+	uint32_t minor;
+
+	if (find_minor(text, &minor) < 0) {
+		gpu->unusable_reason = xstrdup("the driver gives no device minor for it; "
+					       "see the kernel's log for NVRM");
+		return;
+	}
+	if (!driver->has_major) {
+		gpu->unusable_reason =
+			xstrdup("/proc/devices has no major for the driver nvidia");
+		return;
+	}
+	path = xasprintf("/dev/nvidia%u", minor);
+	host_describe_node(host, path, driver->major, minor, DEVICE_GPU, &node);
+	gpu_take_node(gpu, &node);
+}
+
+static void add_common_nodes(const struct driver *driver, struct gpu *gpu)
+{
+	for (size_t i = 0; i < driver->n_common; i++) {
+		struct device_node node = driver->common[i];
+
+		node.path = xstrdup(node.path);
+		gpu_take_node(gpu, &node);
+	}
+}
+
+static int read_gpu_numa_node(const struct host *host, const char *pci)
+{
+	autofree char *path = xasprintf("/sys/bus/pci/devices/%s/numa_node", pci);
+
+	return host_read_numa_node(host, path);
+}
+
+static void fill_gpu(const struct host *host, const struct driver *driver,
+		     const char *pci, const char *text, struct gpu *gpu)
+{
+	const struct drm_device *drm = host_drm_of_pci(host, pci);
+	char *model = find_field(text, "Model");
+
+	gpu->vendor = xstrdup("nvidia");
+	gpu->pci = xstrdup(pci);
+	gpu->driver = xstrdup("nvidia");
+	gpu->uuid = find_uuid(text);
+	if (model) {
+		free(gpu->model);
+		gpu->model = model;
+	}
+	gpu->can_compute = driver->has_uvm;
+	add_gpu_node(host, driver, text, gpu);
+	add_common_nodes(driver, gpu);
+	gpu->numa_node = read_gpu_numa_node(host, pci);
+	if (drm) {
+		gpu->id_path = drm->id_path ? xstrdup(drm->id_path) : NULL;
+		drm_gpu_take_nodes(host, gpu, drm);
+	}
+	if (!gpu->unusable_reason && is_excluded(text)) {
+		gpu->unusable_reason = xstrdup("excluded by the driver's option "
+					       "NVreg_ExcludedGpus");
+	}
+}
+
+static int probe(const struct host *host, struct inventory *inv, struct err *err)
+{
+	cleanup(names_clearp) struct names names = {0};
+	cleanup(driver_clearp) struct driver driver = {0};
+
+	if (host_list(host, PROC_GPUS, &names) < 0 || names.n == 0) {
+		return 0;
+	}
+	read_driver(host, &driver);
+	for (size_t i = 0; i < names.n; i++) {
+		autofree char *path =
+			xasprintf(PROC_GPUS "/%s/information", names.name[i]);
+		char text[LIMIT_ATTRIBUTE_BYTES];
+		struct pci_address address;
+		struct gpu *gpu;
+
+		if (!pci_address_parse(names.name[i], &address)) {
+			continue;
+		}
+		if (host_read(host, path, text, sizeof(text)) < 0) {
+			text[0] = '\0';
+		}
+		gpu = inventory_add(inv, err);
+		if (!gpu) {
+			return -err->code;
+		}
+		fill_gpu(host, &driver, names.name[i], text, gpu);
+	}
+	return 0;
+}
+
+/* ---- the plan ------------------------------------------------------------------------ */
+
+static int contribute_drm(const struct gpu *gpu, const struct gpu_spec *spec,
+			  struct plan *plan, struct err *err)
+{
+	bool wants_graphics =
+		gpu_spec_has_capability(spec, GPU_CAPABILITY_GRAPHICS);
+	bool wants_display = gpu_spec_has_capability(spec, GPU_CAPABILITY_DISPLAY);
+	int r = 0;
+
+	if (wants_graphics) {
+		r = gpu_contribute_role(gpu, DEVICE_RENDER, plan, err);
+	}
+	if (r == 0 && wants_display) {
+		r = gpu_contribute_role(gpu, DEVICE_CARD, plan, err);
+	}
+	if (r == 0 && (wants_graphics || wants_display)) {
+		r = gpu_contribute_role(gpu, DEVICE_MODESET, plan, err);
+	}
+	return r < 0 ? r : gpu_contribute_by_path(gpu, plan, err);
+}
+
+static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
+		      const struct container *ctr, struct plan *plan, struct err *err)
+{
+	int r;
+
+	(void)ctr;
+	/* The driver's DRM nodes were found, but not its /proc/driver/nvidia. */
+	if (!gpu_find_node(gpu, DEVICE_GPU)) {
+		return err_set(err, ENODEV, "no device node: '%s' does not list this GPU",
+			       PROC_GPUS);
+	}
+	r = gpu_contribute_role(gpu, DEVICE_CONTROL, plan, err);
+	if (r == 0) {
+		r = gpu_contribute_role(gpu, DEVICE_GPU, plan, err);
+	}
+	if (r == 0) {
+		r = gpu_contribute_compute(gpu, spec,
+					   "the module nvidia-uvm is not loaded; load it: "
+					   "modprobe nvidia-uvm",
+					   plan, err);
+	}
+	return r < 0 ? r : contribute_drm(gpu, spec, plan, err);
+}
+
+const struct gpu_injector nvidia_injector = {
+	.vendor = "nvidia",
+	.pci_vendor = PCI_VENDOR_NVIDIA,
+	.kernel_module = "nvidia",
+	.probe = probe,
+	.contribute = contribute,
+};
