@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* print.h - the inventory and the plan for people and for programs */
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "model/gpu_spec.h"
+#include "model/inventory.h"
+#include "model/plan.h"
+
+/* What `plan` has to tell; @spec NULL: no request. */
+struct plan_report {
+	const struct gpu_spec *spec;
+	const struct gpu *const *gpus;
+	size_t n_gpus;
+	const struct plan *plan;
+};
+
+/* Each returns 0, or negative errno with @err set when @out does not take it all. */
+int print_plan_json(FILE *out, const struct plan_report *report, struct err *err);
+int print_plan_text(FILE *out, const struct plan_report *report, struct err *err);
+int print_list_json(FILE *out, const struct inventory *inv, struct err *err);
+int print_list_text(FILE *out, const struct inventory *inv, struct err *err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* check_plan.h - the last look at a plan before it is printed or applied. Pure. */
+
+#include "model/container.h"
+#include "model/plan.h"
+
+/**
+ * check_plan() - Refuse what must not happen, warn of what will not work
+ * @plan:	gets the warnings: a node that /dev lacks, a node that the container's process
+ *		may not open
+ * @err:	EINVAL: a path of the plan that is not below /dev, or has "." or ".." in it
+ */
+int check_plan(struct plan *plan, const struct container *ctr, struct err *err);
+
+/**
+ * check_plan_appliable() - Is every node of the plan there?
+ * @err:	ENOENT naming the first node that is not in the host's /dev, with what makes it
+ */
+int check_plan_appliable(const struct plan *plan, struct err *err);

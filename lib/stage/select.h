@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* select.h - which GPUs of the inventory a request gets. Pure. */
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "model/gpu_spec.h"
+#include "model/inventory.h"
+
+struct selection {
+	const struct gpu **gpus; /* borrowed from the inventory, in inventory order */
+	size_t n_gpus;
+	char **warnings; /* "unknown vendor 'nvdia': ..." */
+	size_t n_warnings;
+};
+
+void selection_clear(struct selection *selection);
+DEFINE_CLEANUP(struct selection, selection_clear)
+
+/**
+ * select_gpus() - Choose
+ * @inv:	numbered; for a shortage of a known vendor's GPUs the caller probes all
+ *		vendors and calls again, so that the message can say what is there instead
+ * @err:	ENOENT: too few GPUs (asked and found, and what is there), or no GPU with an id;
+ *		ENODEV: the GPU is there, its driver is not; EINVAL: two ids of one GPU
+ *
+ * By vendor, or by the DRM driver's name, or any render node (DESIGN.md section 2). With
+ * compute asked for, GPUs that cannot compute do not count, unless none can.
+ */
+int select_gpus(const struct gpu_spec *spec, const struct inventory *inv,
+		struct selection *ret, struct err *err);
