@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apply.c - carry a plan out in a running container */
+
+#include "backend/apply/apply.h"
+
+#include "backend/apply/bind.h"
+#include "backend/apply/cgroup.h"
+#include "backend/apply/process.h"
+#include "backend/apply/rootfs.h"
+#include "backend/apply/undo.h"
+
+/* From here on things change; nothing is allocated any more. */
+static int change(const struct plan *plan, const struct apply_target *target,
+		  const struct ctr_process *process, const struct cgroup_rules *rules,
+		  const struct bind_sources *sources, struct rootfs *rootfs,
+		  struct undo_log *undo, struct err *err)
+{
+	int r;
+
+	r = cgroup_allow(rules, undo, err);
+	if (r < 0) {
+		return r;
+	}
+	r = ctr_process_enter_mount_ns(process, err);
+	if (r < 0) {
+		return r;
+	}
+	r = rootfs_open(rootfs, target->rootfs_path, err);
+	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
+		r = rootfs_attach_node(rootfs, &plan->nodes[i], sources->mount_fd[i], err);
+	}
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		r = rootfs_make_link(rootfs, &plan->links[i], err);
+	}
+	return r;
+}
+
+int apply_plan(const struct plan *plan, const struct apply_target *target,
+	       struct err *err)
+{
+	cleanup(ctr_process_closep) struct ctr_process process = CTR_PROCESS_NONE;
+	cleanup(bind_sources_closep) struct bind_sources sources = {0};
+	cleanup(cgroup_rules_clearp) struct cgroup_rules rules = {0};
+	cleanup(undo_log_clearp) struct undo_log undo = {0};
+	cleanup(rootfs_closep) struct rootfs rootfs = {0};
+	int r;
+
+	r = ctr_process_open(target->pid, &process, err);
+	if (r < 0) {
+		return r;
+	}
+	r = bind_prepare(plan, target->host_root_fd, &sources, err);
+	if (r < 0) {
+		return r;
+	}
+	r = cgroup_prepare(plan, &process, target->id, &undo, &rules, err);
+	if (r < 0) {
+		return r;
+	}
+	r = rootfs_prepare(plan, &process, &undo, &rootfs, err);
+	if (r < 0) {
+		return r;
+	}
+	r = change(plan, target, &process, &rules, &sources, &rootfs, &undo, err);
+	if (r < 0) {
+		undo_log_revert(&undo, err);
+	}
+	return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * apply.h - carry a plan out in a running container
+ *
+ * Theory of operation (DESIGN.md section 6). Two halves, with setns() between them:
+ *
+ *   host side     process  pidfd, procfs, mount namespace, user namespace maps
+ *                 bind     an O_PATH fd of each source, checked, cloned by open_tree()
+ *                 cgroup   the device controller's rules
+ *   setns
+ *   container     rootfs   the root's fd; targets below it through openat2() only
+ *                 bind     move_mount() fd to fd
+ *                 links
+ *
+ * Nothing is visible before the cgroup step, and most failures happen before it. Each
+ * change pushes an undo record first; a failure undoes them in reverse. Nothing is
+ * allocated after the first change.
+ */
+
+#include "base/err.h"
+#include "model/plan.h"
+
+struct apply_target {
+	pid_t pid;               /* the container's init */
+	const char *id;          /* the container's id; names its cgroup */
+	const char *rootfs_path; /* absolute */
+	int host_root_fd;        /* where the plan's host paths are; borrowed */
+};
+
+/**
+ * apply_plan() - All of the plan, or nothing
+ * @err:	ESRCH: the process is gone; EOPNOTSUPP: the kernel is too old; EPERM; EEXIST:
+ *		something else is at a target; EXDEV: a target leaves the rootfs
+ *
+ * Doing it twice is doing it once.
+ *
+ * Needs: CAP_SYS_ADMIN in the user namespace that owns the container's mount namespace and
+ * in our own, CAP_SYS_PTRACE over the container's init, CAP_SYS_CHROOT; a single thread.
+ * Should: be the last thing the program does: it ends in the container's mount namespace.
+ * Mustn't: be called in a thread, or with a descriptor open that the container's mount
+ * namespace must not reach.
+ */
+int apply_plan(const struct plan *plan, const struct apply_target *target,
+	       struct err *err);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * cgroup_v2.h - the device programs on the levels of a container's cgroup
+ *
+ * Every program on every level must allow an access. So each is read, gets the plan's rules
+ * in front, and is replaced by the result: the new one is attached before or while the old
+ * one goes (BPF_F_REPLACE), never after, so that at no time less denies than before. No
+ * program: nothing is denied, and nothing is done.
+ */
+
+#include "backend/apply/undo.h"
+#include "base/err.h"
+#include "model/plan.h"
+
+struct cgroup_v2_programs;
+
+void cgroup_v2_free(struct cgroup_v2_programs *programs);
+
+/* An empty set, to which cgroup_v2_prepare() adds level by level. */
+struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan);
+
+/**
+ * cgroup_v2_prepare() - Read the programs of one level and load their replacements
+ * @cgroup_fd:	taken, also on failure
+ * @path:	of the level, for messages
+ * @undo:	gets room
+ * @err:	EOPNOTSUPP: a program's code cannot be had or loaded again; EPERM
+ *
+ * A program that has the rules in front already is left as it is.
+ *
+ * Needs: CAP_SYS_ADMIN in the initial user namespace (reading a program by its id).
+ */
+int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,
+		      const char *path, struct undo_log *undo, struct err *err);
+
+/* Attaches the replacements. */
+int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *undo,
+		    struct err *err);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctr_dir.c - the directories of the container that the plan's entries live in */
+
+#include "backend/apply/ctr_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/syscalls.h"
+
+/* Below a directory of the container: no link, no magic link, no way up. */
+#define RESOLVE_CTR (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+/* ---- host side: the list ----------------------------------------------------------- */
+
+static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		if (strlen(dirs->dir[i].path) == len &&
+		    memcmp(dirs->dir[i].path, path, len) == 0) {
+			return i;
+		}
+	}
+	return dirs->n;
+}
+
+/* Lists every directory on the way to @path. Few are distinct: /dev, /dev/dri, by-path. */
+static int add_dirs_of(struct ctr_dirs *dirs, const char *path, struct err *err)
+{
+	size_t parent = 0;
+
+	if (path[0] != '/') {
+		return err_set(err, EINVAL, "plan '%s': not an absolute path", path);
+	}
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		size_t len = (size_t)(end - path);
+		size_t found = find_dir(dirs, path, len);
+
+		if (found == dirs->n) {
+			struct ctr_dir *dir;
+
+			dirs->dir = xgrow(dirs->dir, dirs->n, sizeof(*dirs->dir));
+			dir = &dirs->dir[dirs->n++];
+			dir->path = xstrndup(path, len);
+			dir->name = strrchr(dir->path, '/') + 1;
+			dir->parent = parent;
+			dir->fd = -1;
+		}
+		parent = found;
+	}
+	return 0;
+}
+
+static int look_at_host_dev(struct ctr_dirs *dirs, struct err *err)
+{
+	struct stat root_st;
+	struct stat dev_st;
+
+	if (stat("/", &root_st) < 0 || stat("/dev", &dev_st) < 0) {
+		return err_sys(err, errno, "look at '/dev'");
+	}
+	dirs->host_dev = dev_st.st_dev;
+	dirs->host_ino = dev_st.st_ino;
+	dirs->host_dev_is_fs = dev_st.st_dev != root_st.st_dev;
+	return 0;
+}
+
+int ctr_dirs_prepare(const struct plan *plan, const struct ctr_process *process,
+		     struct ctr_dirs *ret, struct err *err)
+{
+	struct ctr_dirs dirs = {0};
+	int r = 0;
+
+	dirs.dir = xgrow(NULL, 0, sizeof(*dirs.dir));
+	dirs.dir[0] = (struct ctr_dir){.path = xstrdup("/"), .fd = -1};
+	dirs.dir[0].name = dirs.dir[0].path + 1;
+	dirs.n = 1;
+	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
+		r = add_dirs_of(&dirs, plan->nodes[i].ctr.text, err);
+	}
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		r = add_dirs_of(&dirs, plan->links[i].ctr.text, err);
+	}
+	if (r == 0) {
+		r = look_at_host_dev(&dirs, err);
+	}
+	if (r == 0) {
+		r = ctr_process_read(process, "mountinfo", LIMIT_MOUNTINFO_BYTES,
+				     &dirs.mountinfo, err);
+	}
+	if (r < 0) {
+		ctr_dirs_close(&dirs);
+		return r;
+	}
+	*ret = dirs;
+	return 0;
+}
+
+void ctr_dirs_close(struct ctr_dirs *dirs)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		cleanup_close(&dirs->dir[i].fd);
+		free(dirs->dir[i].path);
+	}
+	free(dirs->dir);
+	free(dirs->mountinfo);
+	*dirs = (struct ctr_dirs){0};
+}
+
+/* ---- who creates --------------------------------------------------------------------- */
+
+void ctr_create_begin(const struct ctr_process *process)
+{
+	if (process->root_uid != 0 || process->root_gid != 0) {
+		(void)setfsgid(process->root_gid);
+		(void)setfsuid(process->root_uid);
+	}
+}
+
+void ctr_create_end(void)
+{
+	int saved = errno;
+
+	(void)setfsuid(geteuid());
+	(void)setfsgid(getegid());
+	errno = saved;
+}
+
+/* ---- may something be made here? ------------------------------------------------------- */
+
+/* Source: proc(5), /proc/PID/mountinfo, "ID PARENT MAJ:MIN ROOT POINT OPTIONS [shared:N
+   ...] - TYPE SOURCE OPTIONS"; white space in a path is written as \040. */
+static bool is_shared_in(const char *mountinfo, uint64_t mount_id)
+{
+	static const char shared[] = " shared:";
+
+	for (const char *line = mountinfo; *line;) {
+		const char *end = strchrnul(line, '\n');
+		const char *options_end = memmem(line, (size_t)(end - line), " - ", 3);
+
+		if (options_end && strtoull(line, NULL, 10) == mount_id) {
+			return memmem(line, (size_t)(options_end - line), shared,
+				      sizeof(shared) - 1) != NULL;
+		}
+		line = *end ? end + 1 : end;
+	}
+	/* Not in the process's view: nothing is known, so nothing is allowed. */
+	return true;
+}
+
+/* A mount that is made below a shared one appears at every peer, the host's included. */
+static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *dir,
+			    struct err *err)
+{
+	if (is_shared_in(dirs->mountinfo, dir->mount_id)) {
+		return err_set(err, EXDEV,
+			       "change '%s' in the container: it is on a shared mount, so the "
+			       "host would see the change; do not ask for shared propagation "
+			       "there",
+			       dir->path);
+	}
+	return 0;
+}
+
+int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (dir->may_change) {
+		return 0;
+	}
+	if (fstat(dir->fd, &st) < 0) {
+		return err_sys(err, errno, "look at '%s' in the container", dir->path);
+	}
+	if (st.st_dev == dirs->host_dev &&
+	    (dirs->host_dev_is_fs || st.st_ino == dirs->host_ino)) {
+		return err_set(err, EXDEV,
+			       "change '%s' in the container: it is the host's own /dev; do not "
+			       "mount the host's /dev into the container",
+			       dir->path);
+	}
+	r = check_not_shared(dirs, dir, err);
+	if (r < 0) {
+		return r;
+	}
+	dir->may_change = true;
+	return 0;
+}
+
+/* ---- container side: opening ----------------------------------------------------------- */
+
+int ctr_dir_read_mount_id(struct ctr_dir *dir, struct err *err)
+{
+	struct statx stx;
+
+	if (statx(dir->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0) {
+		return err_sys(err, errno, "look at '%s' in the container", dir->path);
+	}
+	dir->mount_id = stx.stx_mnt_id;
+	return 0;
+}
+
+static int make_dir(struct ctr_dirs *dirs, struct ctr_dir *parent,
+		    const struct ctr_dir *dir, const struct ctr_process *process,
+		    struct undo_log *undo, struct err *err)
+{
+	const struct undo_record record = {
+		.revert = undo_revert_dir,
+		.fd = parent->fd,
+		.name = dir->name,
+	};
+	int r;
+
+	r = ctr_dir_check_may_change(dirs, parent, err);
+	if (r < 0) {
+		return r;
+	}
+	ctr_create_begin(process);
+	r = mkdirat(parent->fd, dir->name, 0755);
+	ctr_create_end();
+	if (r < 0) {
+		return err_sys(err, errno, "make directory '%s' in the container", dir->path);
+	}
+	undo_log_push(undo, &record);
+	return 0;
+}
+
+static int open_dir(const struct ctr_dir *parent, struct ctr_dir *dir)
+{
+	int fd = sys_openat2(parent->fd, dir->name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+			     RESOLVE_CTR);
+
+	if (fd < 0) {
+		return -errno;
+	}
+	dir->fd = fd;
+	return 0;
+}
+
+static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
+			    const struct ctr_process *process, struct undo_log *undo,
+			    struct err *err)
+{
+	struct ctr_dir *parent = &dirs->dir[dir->parent];
+	int r;
+
+	r = open_dir(parent, dir);
+	if (r == -ENOENT) {
+		r = make_dir(dirs, parent, dir, process, undo, err);
+		if (r < 0) {
+			return r;
+		}
+		r = open_dir(parent, dir);
+	}
+	if (r == -ELOOP || r == -ENOTDIR) {
+		return err_set(err, ELOOP,
+			       "open directory '%s' in the container: a link or a file is there; "
+			       "use an image that has none at that place",
+			       dir->path);
+	}
+	if (r < 0) {
+		return err_sys(err, -r, "open directory '%s' in the container", dir->path);
+	}
+	return ctr_dir_read_mount_id(dir, err);
+}
+
+struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path,
+				     const struct ctr_process *process,
+				     struct undo_log *undo, const char **ret_name,
+				     struct err *err)
+{
+	const char *name = strrchr(ctr_path, '/') + 1;
+	size_t len = (size_t)(name - 1 - ctr_path);
+	size_t at = 0;
+
+	/* A parent stands before its children, so one pass from the front opens them in
+	   order. */
+	for (size_t i = 1; i < dirs->n; i++) {
+		struct ctr_dir *dir = &dirs->dir[i];
+		size_t dir_len = strlen(dir->path);
+
+		if (dir_len > len || memcmp(ctr_path, dir->path, dir_len) != 0 ||
+		    ctr_path[dir_len] != '/') {
+			continue;
+		}
+		if (dir->fd < 0 && open_or_make_dir(dirs, dir, process, undo, err) < 0) {
+			return NULL;
+		}
+		at = i;
+	}
+	*ret_name = name;
+	return &dirs->dir[at];
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devrules.c - device rules as a BPF program, built as data */
+
+#include "backend/apply/devrules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* struct bpf_cgroup_dev_ctx: the low half of access_type is the type, the high half the
+   access. */
+#define CTX_ACCESS_TYPE (int)offsetof(struct bpf_cgroup_dev_ctx, access_type)
+#define CTX_MAJOR       (int)offsetof(struct bpf_cgroup_dev_ctx, major)
+#define CTX_MINOR       (int)offsetof(struct bpf_cgroup_dev_ctx, minor)
+
+#define ACCESS_READ_WRITE (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
+
+/* The header decides on type and access; its two jumps go to the end of the prefix. */
+#define HEADER_INSNS 9U
+#define RULE_INSNS   4U
+
+enum {
+	REG_RESULT = BPF_REG_0,
+	REG_CTX = BPF_REG_1,
+	REG_TYPE = BPF_REG_2,
+	REG_ACCESS = BPF_REG_3,
+	REG_MAJOR = BPF_REG_4,
+	REG_MINOR = BPF_REG_5,
+};
+
+static struct bpf_insn load_u32(unsigned int dst, int offset)
+{
+	return (struct bpf_insn){
+		.code = BPF_LDX | BPF_MEM | BPF_W,
+		.dst_reg = dst & 0xf,
+		.src_reg = REG_CTX,
+		.off = (short)offset,
+	};
+}
+
+static struct bpf_insn alu(unsigned int op, unsigned int dst, int value)
+{
+	return (struct bpf_insn){
+		.code = (unsigned char)(BPF_ALU | BPF_K | op),
+		.dst_reg = dst & 0xf,
+		.imm = value,
+	};
+}
+
+static struct bpf_insn copy(unsigned int dst, unsigned int src)
+{
+	return (struct bpf_insn){
+		.code = BPF_ALU | BPF_X | BPF_MOV,
+		.dst_reg = dst & 0xf,
+		.src_reg = src & 0xf,
+	};
+}
+
+/* Jumps over @skip instructions unless the register has the value. */
+static struct bpf_insn jump_unless(unsigned int reg, uint32_t value, size_t skip)
+{
+	return (struct bpf_insn){
+		.code = BPF_JMP | BPF_K | BPF_JNE,
+		.dst_reg = reg & 0xf,
+		.off = (short)skip,
+		.imm = (int)value,
+	};
+}
+
+void devrules_clear(struct devrules_program *program)
+{
+	free(program->insns);
+	*program = (struct devrules_program){0};
+}
+
+void devrules_prefix(const struct plan *plan, struct devrules_program *ret)
+{
+	size_t n_rules = plan->n_nodes;
+	size_t n = HEADER_INSNS + n_rules * RULE_INSNS;
+	struct bpf_insn *insn = xcalloc(n, sizeof(*insn));
+	size_t at = 0;
+
+	insn[at++] = load_u32(REG_TYPE, CTX_ACCESS_TYPE);
+	insn[at++] = copy(REG_ACCESS, REG_TYPE);
+	insn[at++] = alu(BPF_RSH, REG_ACCESS, 16);
+	insn[at++] = alu(BPF_AND, REG_TYPE, 0xffff);
+	insn[at] = jump_unless(REG_TYPE, BPF_DEVCG_DEV_CHAR, n - at - 1);
+	at++;
+	insn[at++] = alu(BPF_AND, REG_ACCESS, ~ACCESS_READ_WRITE);
+	insn[at] = jump_unless(REG_ACCESS, 0, n - at - 1);
+	at++;
+	insn[at++] = load_u32(REG_MAJOR, CTX_MAJOR);
+	insn[at++] = load_u32(REG_MINOR, CTX_MINOR);
+	for (size_t i = 0; i < n_rules; i++) {
+		insn[at++] = jump_unless(REG_MAJOR, plan->nodes[i].major, 3);
+		insn[at++] = jump_unless(REG_MINOR, plan->nodes[i].minor, 2);
+		insn[at++] = (struct bpf_insn){
+			.code = BPF_ALU | BPF_K | BPF_MOV,
+			.dst_reg = REG_RESULT,
+			.imm = 1,
+		};
+		insn[at++] = (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
+	}
+	*ret = (struct devrules_program){.insns = insn, .n = n};
+}
+
+bool devrules_has_prefix(const struct devrules_program *program,
+			 const struct devrules_program *prefix)
+{
+	return program->n > prefix->n &&
+	       memcmp(program->insns, prefix->insns, prefix->n * sizeof(*prefix->insns)) ==
+		       0;
+}
+
+void devrules_prepend(const struct devrules_program *prefix,
+		      const struct devrules_program *program,
+		      struct devrules_program *ret)
+{
+	size_t n = prefix->n + program->n;
+	struct bpf_insn *insns = xcalloc(n, sizeof(*insns));
+
+	memcpy(insns, prefix->insns, prefix->n * sizeof(*insns));
+	memcpy(insns + prefix->n, program->insns, program->n * sizeof(*insns));
+	*ret = (struct devrules_program){.insns = insns, .n = n};
+}
+
+bool devrules_check_editable(const struct devrules_program *program, const char **why)
+{
+	for (size_t i = 0; i < program->n; i++) {
+		const struct bpf_insn *insn = &program->insns[i];
+
+		if (insn->code == 0) {
+			*why = "the kernel hides its code (net.core.bpf_jit_harden=2)";
+			return false;
+		}
+		/* BPF_REG_AX, which only blinding uses. */
+		if (insn->dst_reg > BPF_REG_10 || insn->src_reg > BPF_REG_10) {
+			*why = "the kernel shows it blinded (net.core.bpf_jit_harden=2)";
+			return false;
+		}
+		if (insn->code == (BPF_JMP | BPF_CALL)) {
+			*why = "it calls kernel functions";
+			return false;
+		}
+		if (insn->code == (BPF_LD | BPF_IMM | BPF_DW)) {
+			*why = "it refers to a map";
+			return false;
+		}
+	}
+	if (program->n == 0 || program->insns[program->n - 1].code != (BPF_JMP | BPF_EXIT)) {
+		*why = "it does not end in an exit";
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* process.c - the container's init, held so that its number cannot become another's */
+
+#include "backend/apply/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/syscalls.h"
+
+/* The root directory of every procfs. Source: Linux include/linux/proc_fs.h, PROC_ROOT_INO. */
+#define PROC_ROOT_INODE 1U
+
+/* Nothing of /proc that is mounted over, and no link, is trusted. */
+#define RESOLVE_PROC (RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS)
+
+void ctr_process_close(struct ctr_process *process)
+{
+	cleanup_close(&process->dir_fd);
+	cleanup_close(&process->pidfd);
+	cleanup_close(&process->proc_fd);
+	*process = CTR_PROCESS_NONE;
+}
+
+/* A mount over /proc could show another process under our number. */
+static int open_procfs(struct err *err)
+{
+	autoclose int fd = -1;
+	struct statfs fs;
+	struct stat st;
+
+	fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		return err_sys(err, errno, "open '/proc'");
+	}
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
+		return err_sys(err, errno, "look at '/proc'");
+	}
+	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE) {
+		return err_set(err, EINVAL, "look at '/proc': it is not a procfs");
+	}
+	return steal_fd(&fd);
+}
+
+static int read_text(int dir_fd, const char *name, size_t max, char **ret,
+		     struct err *err)
+{
+	struct bytes text = {0};
+	autoclose int fd = -1;
+	int r;
+
+	fd = sys_openat2(dir_fd, name, O_RDONLY, 0, RESOLVE_PROC);
+	if (fd < 0) {
+		return err_sys(err, errno, "open '%s' of the container's process", name);
+	}
+	r = read_all(fd, name, max, -1, &text, err);
+	if (r < 0) {
+		return r;
+	}
+	*ret = text.data;
+	return 0;
+}
+
+int ctr_process_read(const struct ctr_process *process, const char *name, size_t max,
+		     char **ret, struct err *err)
+{
+	return read_text(process->dir_fd, name, max, ret, err);
+}
+
+int ctr_process_read_own(const struct ctr_process *process, const char *name, size_t max,
+			 char **ret, struct err *err)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%d/%s", getpid(), name);
+	return read_text(process->proc_fd, path, max, ret, err);
+}
+
+int ctr_process_check_alive(const struct ctr_process *process, struct err *err)
+{
+	struct pollfd pfd = {.fd = process->pidfd, .events = POLLIN};
+
+	if (poll(&pfd, 1, 0) != 0) {
+		return err_set(err, ESRCH,
+			       "look at process %d: it has ended; the runtime gave up on the "
+			       "container",
+			       process->pid);
+	}
+	return 0;
+}
+
+/* Follows the magic link on purpose: the namespace's inode names the namespace. */
+static int is_same_namespace(const struct ctr_process *process, const char *name,
+			     bool *ret, struct err *err)
+{
+	char path[32];
+	struct stat own;
+	struct stat its;
+
+	(void)snprintf(path, sizeof(path), "self/%s", name);
+	if (fstatat(process->proc_fd, path, &own, 0) < 0) {
+		return err_sys(err, errno, "look at '/proc/%s'", path);
+	}
+	if (fstatat(process->dir_fd, name, &its, 0) < 0) {
+		if (errno == EACCES || errno == EPERM) {
+			return err_set(err, EPERM,
+				       "look at '/proc/%d/%s': no permission; the hook must run "
+				       "as the user who runs the runtime, with its capabilities",
+				       process->pid, name);
+		}
+		return err_sys(err, errno, "look at '/proc/%d/%s'", process->pid, name);
+	}
+	*ret = own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+	return 0;
+}
+
+/* The host's id of the container's root: the second number of the line that starts at 0,
+   else of the first line. Source: user_namespaces(7), lines "inside outside count". */
+static int outside_id_of_root(const char *map, unsigned int *ret)
+{
+	unsigned int inside;
+	unsigned int outside;
+	unsigned int count;
+	bool has_one = false;
+
+	while (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3) {
+		if (!has_one || inside == 0) {
+			*ret = outside;
+			has_one = true;
+		}
+		if (inside == 0) {
+			break;
+		}
+		map = strchr(map, '\n');
+		if (!map) {
+			break;
+		}
+		map++;
+	}
+	return has_one ? 0 : -ENOENT;
+}
+
+static int read_root_ids(struct ctr_process *process, struct err *err)
+{
+	autofree char *uid_map = NULL;
+	autofree char *gid_map = NULL;
+	int r;
+
+	r = ctr_process_read(process, "uid_map", LIMIT_PROC_FILE_BYTES, &uid_map, err);
+	if (r < 0) {
+		return r;
+	}
+	r = ctr_process_read(process, "gid_map", LIMIT_PROC_FILE_BYTES, &gid_map, err);
+	if (r < 0) {
+		return r;
+	}
+	if (outside_id_of_root(uid_map, &process->root_uid) < 0 ||
+	    outside_id_of_root(gid_map, &process->root_gid) < 0) {
+		return err_set(err, EINVAL,
+			       "look at process %d: its user namespace maps no ids",
+			       process->pid);
+	}
+	return 0;
+}
+
+static int read_is_rootless(struct ctr_process *process, struct err *err)
+{
+	autofree char *map = NULL;
+	unsigned int inside;
+	unsigned int outside;
+	unsigned int count;
+	int r;
+
+	r = ctr_process_read_own(process, "uid_map", LIMIT_PROC_FILE_BYTES, &map, err);
+	if (r < 0) {
+		return r;
+	}
+	/* The initial map is one line, everything onto itself. */
+	process->is_rootless = sscanf(map, "%u %u %u", &inside, &outside, &count) != 3 ||
+			       inside != 0 || outside != 0 || count != UINT32_MAX;
+	return 0;
+}
+
+static int check_pid(pid_t pid, struct err *err)
+{
+	if (pid == 0) {
+		return err_set(err, EINVAL,
+			       "take pid from the state: there is none; register the hook at "
+			       "createRuntime or prestart");
+	}
+	if (pid == 1 || pid == getpid() || pid == getppid()) {
+		return err_set(err, EINVAL,
+			       "take pid from the state: %d is not a container's process", pid);
+	}
+	return 0;
+}
+
+/* A process with our mount namespace would have the host's mounts changed. */
+static int check_own_mount_ns(const struct ctr_process *process, struct err *err)
+{
+	bool is_same = true;
+	int r;
+
+	r = is_same_namespace(process, "ns/mnt", &is_same, err);
+	if (r < 0) {
+		return r;
+	}
+	if (is_same) {
+		return err_set(err, EINVAL,
+			       "look at process %d: it is in our own mount namespace, so its "
+			       "mounts would be the host's; register the hook at createRuntime "
+			       "or prestart",
+			       process->pid);
+	}
+	return 0;
+}
+
+static int find_ids(struct ctr_process *process, struct err *err)
+{
+	bool is_same = true;
+	int r;
+
+	r = is_same_namespace(process, "ns/user", &is_same, err);
+	if (r == 0 && !is_same) {
+		r = read_root_ids(process, err);
+	}
+	if (r == 0) {
+		r = read_is_rootless(process, err);
+	}
+	return r;
+}
+
+int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
+{
+	cleanup(ctr_process_closep) struct ctr_process process = CTR_PROCESS_NONE;
+	char name[16];
+	int r;
+
+	r = check_pid(pid, err);
+	if (r < 0) {
+		return r;
+	}
+	process.pid = pid;
+	process.proc_fd = open_procfs(err);
+	if (process.proc_fd < 0) {
+		return -err->code;
+	}
+	process.pidfd = pidfd_open(pid, 0);
+	if (process.pidfd < 0) {
+		return err_sys(err, errno, "open process %d of the state", pid);
+	}
+	(void)snprintf(name, sizeof(name), "%d", pid);
+	process.dir_fd =
+		sys_openat2(process.proc_fd, name, O_PATH | O_DIRECTORY, 0, RESOLVE_PROC);
+	if (process.dir_fd < 0) {
+		if (errno == ENOSYS) {
+			return err_old_kernel(err, "openat2");
+		}
+		return err_sys(err, errno, "open '/proc/%d'", pid);
+	}
+	r = check_own_mount_ns(&process, err);
+	if (r == 0) {
+		r = find_ids(&process, err);
+	}
+	/* Alive now, so all of the above was its own and not of a later process. */
+	if (r == 0) {
+		r = ctr_process_check_alive(&process, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	*ret = process;
+	process = CTR_PROCESS_NONE;
+	return 0;
+}
+
+int ctr_process_enter_mount_ns(const struct ctr_process *process, struct err *err)
+{
+	if (setns(process->pidfd, CLONE_NEWNS) < 0) {
+		return err_sys(err, errno, "enter the mount namespace of process %d",
+			       process->pid);
+	}
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* undo.c - what has been changed, so that a failure can take it back */
+
+#include "backend/apply/undo.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+void undo_log_reserve(struct undo_log *log, size_t room)
+{
+	log->room += room;
+	log->records = xrealloc(log->records, log->room * sizeof(*log->records));
+}
+
+void undo_log_push(struct undo_log *log, const struct undo_record *record)
+{
+	/* A programmer's error: the caller reserves for every change it can make. */
+	assert(log->n < log->room);
+	log->records[log->n++] = *record;
+}
+
+void undo_log_clear(struct undo_log *log)
+{
+	free(log->records);
+	*log = (struct undo_log){0};
+}
+
+/* umount2() knows no descriptors, so the directory becomes the working directory and the
+   name stays a single component. Nothing else uses the working directory by then. */
+int undo_revert_mount(const struct undo_record *record)
+{
+	if (fchdir(record->fd) < 0 ||
+	    umount2(record->name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+int undo_revert_file(const struct undo_record *record)
+{
+	return unlinkat(record->fd, record->name, 0) < 0 ? -errno : 0;
+}
+
+int undo_revert_dir(const struct undo_record *record)
+{
+	return unlinkat(record->fd, record->name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+void undo_log_revert(struct undo_log *log, struct err *err)
+{
+	size_t n_left = 0;
+	int first = 0;
+
+	while (log->n > 0) {
+		const struct undo_record *record = &log->records[--log->n];
+		int r = record->revert(record);
+
+		if (r < 0) {
+			n_left++;
+			first = first ? first : -r;
+		}
+	}
+	if (n_left > 0) {
+		size_t used = strlen(err->msg);
+
+		(void)snprintf(err->msg + used, sizeof(err->msg) - used,
+			       "; and %zu changes could not be taken back (%s)", n_left,
+			       strerrordesc_np(first));
+	}
+}
