@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli.c - the command line: one table of commands, one of options */
+
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "oci/config.h"
+#include "run.h"
+
+static const struct command commands[] = {
+	{
+		.name = "createRuntime",
+		.help = "the hook: reads the container's state on standard input (default)",
+		.run = run_hook,
+		.is_hook = true,
+	},
+	{
+		.name = "prestart",
+		.help = "the same, for the older stage",
+		.run = run_hook,
+		.is_hook = true,
+	},
+	{
+		.name = "plan",
+		.help = "says what a container would get, and changes nothing",
+		.run = run_plan,
+		.has_json = true,
+		.has_request = true,
+	},
+	{
+		.name = "list",
+		.help = "lists the GPUs of this host",
+		.run = run_list,
+		.has_json = true,
+	},
+};
+
+enum option_id {
+	OPTION_BUNDLE,
+	OPTION_GPU,
+	OPTION_JSON,
+	OPTION_HOST_ROOT,
+	OPTION_ANNOTATION,
+	OPTION_LOG_LEVEL,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_COUNT,
+};
+
+static const struct {
+	const char *name;
+	const char *value; /* NULL: takes none */
+	const char *help;
+} options[OPTION_COUNT] = {
+	[OPTION_BUNDLE] = {"bundle", "DIR", "plan: for the container of this bundle"},
+	[OPTION_GPU] = {"gpu", "VALUE", "plan: for this value of the annotation"},
+	[OPTION_JSON] = {"json", NULL, "plan, list: for programs"},
+	[OPTION_HOST_ROOT] = {"host-root", "DIR", "take /sys, /proc and /dev from DIR"},
+	[OPTION_ANNOTATION] = {"annotation", "KEY",
+			       "the annotation to read (" OCI_DEFAULT_ANNOTATION ")"},
+	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error (default), warning or info"},
+	[OPTION_HELP] = {"help", NULL, "show this help"},
+	[OPTION_VERSION] = {"version", NULL, "show the version"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int cli_print_help(FILE *out, struct err *err)
+{
+	(void)fprintf(out, "usage: oci-gpu-hook [COMMAND] [OPTION...]\n\n"
+			   "Gives a container its GPUs; an OCI runtime hook.\n\n"
+			   "Commands:\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		(void)fprintf(out, "  %-15s %s\n", commands[i].name, commands[i].help);
+	}
+	(void)fprintf(out, "\nOptions:\n");
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		char left[32];
+
+		(void)snprintf(left, sizeof(left), "--%s%s%s", options[i].name,
+			       options[i].value ? " " : "",
+			       options[i].value ? options[i].value : "");
+		(void)fprintf(out, "  %-18s %s\n", left, options[i].help);
+	}
+	(void)fprintf(out, "\nExit status: 0 done or nothing to do, 1 failed, 2 wrong usage.\n"
+			   "The value of the annotation and examples: oci-gpu-hook(8).\n");
+	if (fflush(out) != 0 || ferror(out)) {
+		return err_sys(err, EIO, "write the help");
+	}
+	return 0;
+}
+
+static int parse_log_level(const char *text, enum log_level *ret, struct err *err)
+{
+	for (size_t i = 0; i < LOG_LEVEL_COUNT; i++) {
+		if (text_equals(text, log_level_names[i])) {
+			*ret = (enum log_level)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL,
+		       "read option '--log-level': '%s' is none of error, warning, info", text);
+}
+
+static int take_option(enum option_id id, const char *value, struct cli *cli,
+		       struct err *err)
+{
+	switch (id) {
+	case OPTION_BUNDLE:
+		cli->bundle = value;
+		break;
+	case OPTION_GPU:
+		cli->gpu = value;
+		break;
+	case OPTION_JSON:
+		cli->wants_json = true;
+		break;
+	case OPTION_HOST_ROOT:
+		cli->host_root = value;
+		break;
+	case OPTION_ANNOTATION:
+		if (!*value) {
+			return err_set(err, EINVAL, "read option '--annotation': it is empty");
+		}
+		cli->annotation = value;
+		break;
+	case OPTION_LOG_LEVEL:
+		return parse_log_level(value, &cli->log_level, err);
+	case OPTION_HELP:
+		cli->wants_help = true;
+		break;
+	case OPTION_VERSION:
+		cli->wants_version = true;
+		break;
+	case OPTION_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static int take_command(int n_words, char **words, struct cli *cli, struct err *err)
+{
+	if (n_words == 0) {
+		/* A runtime that calls the hook without arguments; not a person who tries. */
+		if (isatty(STDIN_FILENO)) {
+			return err_set(err, EINVAL,
+				       "read the command line: no command; see --help");
+		}
+		cli->command = &commands[0];
+		return 0;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (text_equals(words[0], commands[i].name)) {
+			cli->command = &commands[i];
+		}
+	}
+	if (!cli->command) {
+		return err_set(err, EINVAL,
+			       "read the command line: unknown command '%s'; see --help",
+			       words[0]);
+	}
+	if (n_words > 1) {
+		return err_set(err, EINVAL,
+			       "read the command line: unexpected argument '%s'; see --help",
+			       words[1]);
+	}
+	return 0;
+}
+
+/* Options that the command does not know must not be passed over in silence. */
+static int check_options(const struct cli *cli, struct err *err)
+{
+	const struct command *command = cli->command;
+
+	if (cli->wants_json && !command->has_json) {
+		return err_set(err, EINVAL, "read the command line: %s takes no --json",
+			       command->name);
+	}
+	if ((cli->bundle || cli->gpu) && !command->has_request) {
+		return err_set(err, EINVAL, "read the command line: %s takes no --%s",
+			       command->name, cli->bundle ? "bundle" : "gpu");
+	}
+	if (command->has_request && !cli->bundle == !cli->gpu) {
+		return err_set(err, EINVAL,
+			       "read the command line: %s takes one of --bundle DIR and "
+			       "--gpu VALUE",
+			       command->name);
+	}
+	return 0;
+}
+
+int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
+{
+	struct option table[OPTION_COUNT + 1] = {0};
+	struct cli cli = {.host_root = "/", .annotation = OCI_DEFAULT_ANNOTATION};
+	int found;
+	int r;
+
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		table[i].name = options[i].name;
+		table[i].has_arg = options[i].value ? required_argument : no_argument;
+		table[i].val = i + 1;
+	}
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		if (found == ':') {
+			return err_set(err, EINVAL,
+				       "read the command line: '%s' needs a value; see --help",
+				       argv[optind - 1]);
+		}
+		if (found == '?') {
+			return err_set(err, EINVAL,
+				       "read the command line: unknown option '%s'; see --help",
+				       argv[optind - 1]);
+		}
+		r = take_option((enum option_id)(found - 1), optarg, &cli, err);
+		if (r < 0) {
+			return r;
+		}
+	}
+	if (!cli.wants_help && !cli.wants_version) {
+		r = take_command(argc - optind, argv + optind, &cli, err);
+		if (r == 0) {
+			r = check_options(&cli, err);
+		}
+		if (r < 0) {
+			return r;
+		}
+	}
+	*ret = cli;
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - start, one error line, exit status */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "cli.h"
+#include "report.h"
+#include "sandbox.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+static int print_version(struct err *err)
+{
+	(void)printf("oci-gpu-hook %s\n", PROGRAM_VERSION);
+	return fflush(stdout) != 0 ? err_sys(err, errno, "write the version") : 0;
+}
+
+static int run(const struct cli *cli, struct report *report, struct err *err)
+{
+	if (cli->wants_help) {
+		return cli_print_help(stdout, err);
+	}
+	if (cli->wants_version) {
+		return print_version(err);
+	}
+	return cli->command->run(cli, report, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct report report = {.syslog_fd = -1};
+	struct cli cli = {0};
+	struct err err = {0};
+
+	sandbox_start();
+	if (cli_parse(argc, argv, &cli, &err) < 0) {
+		report_error(&report, &err);
+		return EXIT_USAGE;
+	}
+	report.level = cli.log_level;
+	report.has_syslog = cli.command && cli.command->is_hook;
+	if (run(&cli, &report, &err) < 0) {
+		report_error(&report, &err);
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - the commands
+ *
+ * state -> bundle -> config -> GpuSpec -> inventory -> selection -> plan, then printed or
+ * applied. Each step is a call below; what a step knows stays in its folder.
+ */
+
+#include "run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/apply/apply.h"
+#include "backend/print.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "host/host.h"
+#include "injector/injectors.h"
+#include "model/gpu_spec.h"
+#include "oci/config.h"
+#include "oci/state.h"
+#include "sandbox.h"
+#include "stage/build_plan.h"
+#include "stage/check_plan.h"
+#include "stage/select.h"
+
+/* A runtime writes the state at once. */
+#define STATE_DEADLINE_MS 10000
+
+/* A bundle that asks for GPUs, or not. */
+struct request {
+	int bundle_fd;
+	struct oci_config config; /* config.request NULL: not */
+	struct gpu_spec spec;
+};
+
+/* From a GpuSpec to a checked plan; selection and inventory are what the plan stands on. */
+struct outcome {
+	struct inventory inventory;
+	struct selection selection;
+	struct plan plan;
+};
+
+static void request_clear(struct request *request)
+{
+	cleanup_close(&request->bundle_fd);
+	oci_config_clear(&request->config);
+	gpu_spec_clear(&request->spec);
+}
+DEFINE_CLEANUP(struct request, request_clear)
+
+static void outcome_clear(struct outcome *outcome)
+{
+	plan_clear(&outcome->plan);
+	selection_clear(&outcome->selection);
+	inventory_clear(&outcome->inventory);
+}
+DEFINE_CLEANUP(struct outcome, outcome_clear)
+
+static int read_state(struct oci_state *ret, struct err *err)
+{
+	struct bytes text = {0};
+	int r;
+
+	r = read_all(STDIN_FILENO, "the container's state on standard input",
+		     LIMIT_STATE_BYTES, STATE_DEADLINE_MS, &text, err);
+	if (r == 0) {
+		r = oci_state_parse(text.data, text.len, ret, err);
+	}
+	bytes_clear(&text);
+	return r;
+}
+
+/* Leaves request->config.request NULL if the bundle has none. */
+static int read_request(const char *bundle, const char *key, struct request *request,
+			struct err *err)
+{
+	struct bytes text = {0};
+	int r;
+
+	request->bundle_fd = oci_config_open_bundle(bundle, err);
+	if (request->bundle_fd < 0) {
+		return -err->code;
+	}
+	r = oci_config_read(request->bundle_fd, &text, err);
+	if (r == 0 && oci_config_may_request(text.data, text.len, key)) {
+		r = oci_config_parse(text.data, text.len, key, &request->config, err);
+	}
+	bytes_clear(&text);
+	if (r < 0 || !request->config.request) {
+		return r;
+	}
+	r = gpu_spec_parse(request->config.request, request->config.request_len,
+			   &request->spec, err);
+	if (r < 0) {
+		return err_wrap(err, "read annotation '%s'", request->config.request_key);
+	}
+	return 0;
+}
+
+/* A shortage is looked at again with all that the host has, for the message alone. */
+static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
+		       struct outcome *outcome, struct err *err)
+{
+	int r;
+
+	r = injectors_probe(host, spec, &outcome->inventory, err);
+	if (r < 0) {
+		return err_wrap(err, "look for GPUs");
+	}
+	r = select_gpus(spec, &outcome->inventory, &outcome->selection, err);
+	if (r == -ENOENT) {
+		inventory_clear(&outcome->inventory);
+		r = injectors_probe(host, NULL, &outcome->inventory, err);
+		if (r == 0) {
+			r = injectors_add_driverless(host, &outcome->inventory, err);
+		}
+		if (r == 0) {
+			r = select_gpus(spec, &outcome->inventory, &outcome->selection, err);
+		}
+	}
+	return r < 0 ? err_wrap(err, "select GPUs") : 0;
+}
+
+static int make_plan(const struct host *host, const struct gpu_spec *spec,
+		     const struct container *ctr, struct outcome *outcome,
+		     struct err *err)
+{
+	int r;
+
+	r = choose_gpus(host, spec, outcome, err);
+	if (r < 0) {
+		return r;
+	}
+	r = build_plan(spec, &outcome->selection, ctr, &outcome->plan, err);
+	if (r == 0) {
+		r = check_plan(&outcome->plan, ctr, err);
+	}
+	return r < 0 ? err_wrap(err, "plan") : 0;
+}
+
+/* The bundle's own path and not the state's: free of links, and right where crun wrote "/". */
+static int find_rootfs(const struct request *request, char **ret, struct err *err)
+{
+	char bundle[PATH_MAX];
+
+	if (request->config.root_path[0] == '/') {
+		*ret = xstrdup(request->config.root_path);
+		return 0;
+	}
+	if (fchdir(request->bundle_fd) < 0 || !getcwd(bundle, sizeof(bundle))) {
+		return err_sys(err, errno, "find the path of the bundle");
+	}
+	*ret = xasprintf("%s/%s", bundle, request->config.root_path);
+	return 0;
+}
+
+static int apply(const struct oci_state *state, const struct request *request,
+		 const struct host *host, const struct plan *plan, struct err *err)
+{
+	autofree char *rootfs_path = NULL;
+	struct apply_target target = {
+		.pid = state->pid,
+		.id = state->id,
+		.host_root_fd = host->root_fd,
+	};
+	int r;
+
+	r = check_plan_appliable(plan, err);
+	if (r < 0) {
+		return r;
+	}
+	r = find_rootfs(request, &rootfs_path, err);
+	if (r < 0) {
+		return r;
+	}
+	target.rootfs_path = rootfs_path;
+	r = sandbox_keep_capabilities(err);
+	if (r < 0) {
+		return r;
+	}
+	return apply_plan(plan, &target, err);
+}
+
+static void report_done(const struct report *report, const struct oci_state *state,
+			const struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->plan.n_warnings; i++) {
+		report_message(report, LOG_LEVEL_WARNING, "container '%s': %s", state->id,
+			       outcome->plan.warnings[i]);
+	}
+	for (size_t i = 0; i < outcome->selection.n_gpus; i++) {
+		const struct gpu *gpu = outcome->selection.gpus[i];
+
+		report_message(report, LOG_LEVEL_INFO, "container '%s': got %s:%u (%s)",
+			       state->id, gpu->vendor, gpu->index,
+			       gpu->pci ? gpu->pci : gpu->model);
+	}
+}
+
+int run_hook(const struct cli *cli, struct report *report, struct err *err)
+{
+	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
+	cleanup(oci_state_clearp) struct oci_state state = {0};
+	cleanup(outcome_clearp) struct outcome outcome = {0};
+	cleanup(host_closep) struct host host = {.root_fd = -1};
+	int r;
+
+	sandbox_set_deadline();
+	r = read_state(&state, err);
+	if (r == 0) {
+		r = read_request(state.bundle, cli->annotation, &request, err);
+	}
+	if (r == 0 && (!request.config.request || !gpu_spec_is_request(&request.spec))) {
+		return 0;
+	}
+	/* Still among the host's own paths, and from here on there is something to say. */
+	report_connect(report);
+	if (r == 0) {
+		r = host_open(cli->host_root, &host, err);
+	}
+	if (r == 0) {
+		r = make_plan(&host, &request.spec, &request.config.container, &outcome, err);
+	}
+	if (r == 0) {
+		r = apply(&state, &request, &host, &outcome.plan, err);
+	}
+	if (r == 0) {
+		report_done(report, &state, &outcome);
+	}
+	return r;
+}
+
+static int read_gpu_option(const char *value, struct request *request, struct err *err)
+{
+	int r;
+
+	r = gpu_spec_parse(value, strlen(value), &request->spec, err);
+	if (r < 0) {
+		return err_wrap(err, "read option '--gpu'");
+	}
+	return 0;
+}
+
+int run_plan(const struct cli *cli, struct report *report, struct err *err)
+{
+	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
+	cleanup(outcome_clearp) struct outcome outcome = {0};
+	cleanup(host_closep) struct host host = {.root_fd = -1};
+	struct plan_report printed = {0};
+	int r;
+
+	(void)report;
+	if (cli->gpu) {
+		r = read_gpu_option(cli->gpu, &request, err);
+	} else {
+		r = read_request(cli->bundle, cli->annotation, &request, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (cli->gpu || request.config.request) {
+		printed.spec = &request.spec;
+	}
+	if (gpu_spec_is_request(&request.spec)) {
+		r = host_open(cli->host_root, &host, err);
+		if (r == 0) {
+			r = make_plan(&host, &request.spec, &request.config.container, &outcome,
+				      err);
+		}
+		if (r < 0) {
+			return r;
+		}
+	}
+	printed.gpus = outcome.selection.gpus;
+	printed.n_gpus = outcome.selection.n_gpus;
+	printed.plan = &outcome.plan;
+	return cli->wants_json ? print_plan_json(stdout, &printed, err)
+			       : print_plan_text(stdout, &printed, err);
+}
+
+int run_list(const struct cli *cli, struct report *report, struct err *err)
+{
+	cleanup(inventory_clearp) struct inventory inv = {0};
+	cleanup(host_closep) struct host host = {.root_fd = -1};
+	int r;
+
+	(void)report;
+	r = host_open(cli->host_root, &host, err);
+	if (r < 0) {
+		return r;
+	}
+	r = injectors_probe(&host, NULL, &inv, err);
+	if (r == 0) {
+		r = injectors_add_driverless(&host, &inv, err);
+	}
+	if (r < 0) {
+		return err_wrap(err, "look for GPUs");
+	}
+	return cli->wants_json ? print_list_json(stdout, &inv, err)
+			       : print_list_text(stdout, &inv, err);
+}
