@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* ---- both ----------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 /* A name of the host may hold anything. Printable ASCII stays, so that no byte steers the
    terminal and a column is as wide as it looks. */
@@ -37,7 +37,7 @@ static int finish(FILE *out, struct err *err)
 	return 0;
 }
 
-/* ---- JSON ----------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------- */
 
 /*
  * A builder returns NULL when memory is short. Each hands the NULL on: json_pack() gives
@@ -238,7 +238,7 @@ int print_list_json(FILE *out, const struct inventory *inv, struct err *err)
 	return write_json(out, json_inventory(inv), err);
 }
 
-/* ---- text ----------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------- */
 
 /* The widest is `list`. */
 #define TABLE_MAX_COLUMNS 7U

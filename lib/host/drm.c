@@ -16,8 +16,8 @@
 #define COMPONENTS_MAX 64
 
 enum component_kind {
-	COMPONENT_NONE,     /* no device of a bus: "devices", "platform", "pci0000:00" */
-	COMPONENT_PCI,      /* "0000:c1:00.0" */
+	COMPONENT_NONE,	    /* no device of a bus: "devices", "platform", "pci0000:00" */
+	COMPONENT_PCI,	    /* "0000:c1:00.0" */
 	COMPONENT_PLATFORM, /* "fec00000.v3d", "amdgpu_xcp_1" */
 	COMPONENT_VIRTIO,   /* "virtio0" */
 	COMPONENT_OTHER,    /* of a bus that no GPU's ID_PATH is built from here */

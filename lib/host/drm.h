@@ -32,8 +32,8 @@ struct drm_device {
 	uint32_t pci_class; /* 24 bits: 0x030000 */
 
 	bool is_pci_function; /* the parent itself is that PCI device, or its virtio child */
-	char *id_path;        /* as udev builds ID_PATH for /dev/dri/by-path, or NULL */
-	int numa_node;        /* or NUMA_NODE_UNKNOWN */
+	char *id_path;	      /* as udev builds ID_PATH for /dev/dri/by-path, or NULL */
+	int numa_node;	      /* or NUMA_NODE_UNKNOWN */
 	struct drm_node render;
 	struct drm_node card;
 };

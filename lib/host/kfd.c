@@ -77,8 +77,7 @@ static void add_node(const struct host *host, const char *name,
 	if (node.render_minor == 0) {
 		return;
 	}
-	topology->node =
-		xgrow(topology->node, topology->n, sizeof(*topology->node));
+	topology->node = xgrow(topology->node, topology->n, sizeof(*topology->node));
 	topology->node[topology->n++] = node;
 }
 
@@ -87,7 +86,8 @@ int host_kfd(const struct host *host, struct kfd_topology *ret)
 	cleanup(names_clearp) struct names names = {0};
 	struct kfd_topology topology = {0};
 
-	if (host_read_dev(host, KFD_DEVICE "/dev", &topology.major, &topology.minor) < 0 ||
+	if (host_read_dev(host, KFD_DEVICE "/dev", &topology.major, &topology.minor) <
+		    0 ||
 	    host_list(host, KFD_NODES, &names) < 0) {
 		return -ENOENT;
 	}

@@ -15,7 +15,7 @@
 struct kfd_node {
 	uint32_t render_minor; /* drm_render_minor; never 0: processors are left out */
 	uint32_t location_id;
-	uint32_t domain; /* 0 where the kernel prints no such line */
+	uint32_t domain;    /* 0 where the kernel prints no such line */
 	uint64_t unique_id; /* 0: unknown */
 	uint32_t simd_count;
 };

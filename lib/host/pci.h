@@ -9,7 +9,7 @@ struct pci_device {
 	uint32_t vendor;
 	uint32_t device;
 	uint32_t pci_class; /* 24 bits */
-	char *driver;       /* or NULL: none is bound */
+	char *driver;	    /* or NULL: none is bound */
 };
 
 struct pci_devices {

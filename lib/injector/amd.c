@@ -140,8 +140,8 @@ static bool is_location(const struct kfd_node *kfd_node, const char *pci)
 	       address.device == (kfd_node->location_id >> 3 & 0x1f);
 }
 
-static const struct gpu *find_parent(const struct inventory *inv, size_t first, size_t end,
-				     const struct kfd_node *kfd_node)
+static const struct gpu *find_parent(const struct inventory *inv, size_t first,
+				     size_t end, const struct kfd_node *kfd_node)
 {
 	for (size_t i = first; kfd_node && i < end; i++) {
 		if (is_location(kfd_node, inv->gpus[i].pci)) {
@@ -223,7 +223,8 @@ static int add_all(const struct host *host, const struct kfd_topology *kfd,
 	for (size_t i = 0; r == 0 && i < list->n; i++) {
 		if (is_pci_gpu(&list->device[i]) &&
 		    !drm_gpu_is_known(inv, &list->device[i])) {
-			r = add_pci_gpu(host, kfd, kfd_device, &list->device[i], inv, err);
+			r = add_pci_gpu(host, kfd, kfd_device, &list->device[i], inv,
+					err);
 		}
 	}
 	end = inv->n_gpus;

@@ -38,7 +38,8 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 		if (!has_driver(device, driver) || drm_gpu_is_known(inv, device)) {
 			continue;
 		}
-		gpu = drm_gpu_add(host, inv, device, is_bare_metal ? "apple" : driver, err);
+		gpu = drm_gpu_add(host, inv, device, is_bare_metal ? "apple" : driver,
+				  err);
 		if (!gpu) {
 			return -err->code;
 		}

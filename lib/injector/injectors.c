@@ -106,8 +106,9 @@ static char *explain(const struct gpu_injector *injector, const struct pci_devic
 				 injector->kernel_module);
 	}
 	if (text_equals(device->driver, injector->kernel_module)) {
-		return xasprintf("%s is bound but did not set it up; see the kernel's log",
-				 device->driver);
+		return xasprintf(
+			"%s is bound but did not set it up; see the kernel's log",
+			device->driver);
 	}
 	return xasprintf("bound to %s", device->driver);
 }

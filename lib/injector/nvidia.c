@@ -20,12 +20,12 @@
 #include "injector/drm_gpu.h"
 
 #define PCI_VENDOR_NVIDIA 0x10de
-#define PROC_GPUS         "/proc/driver/nvidia/gpus"
+#define PROC_GPUS	  "/proc/driver/nvidia/gpus"
 
-#define MINOR_GPU_MAX   247
-#define MINOR_MODESET   254
-#define MINOR_CONTROL   255
-#define MINOR_UVM       0
+#define MINOR_GPU_MAX	247
+#define MINOR_MODESET	254
+#define MINOR_CONTROL	255
+#define MINOR_UVM	0
 #define MINOR_UVM_TOOLS 1
 
 /* Common nodes: control, modeset, UVM and UVM tools. */
@@ -248,8 +248,7 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 static int contribute_drm(const struct gpu *gpu, const struct gpu_spec *spec,
 			  struct plan *plan, struct err *err)
 {
-	bool wants_graphics =
-		gpu_spec_has_capability(spec, GPU_CAPABILITY_GRAPHICS);
+	bool wants_graphics = gpu_spec_has_capability(spec, GPU_CAPABILITY_GRAPHICS);
 	bool wants_display = gpu_spec_has_capability(spec, GPU_CAPABILITY_DISPLAY);
 	int r = 0;
 
@@ -281,10 +280,11 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 		r = gpu_contribute_role(gpu, DEVICE_GPU, plan, err);
 	}
 	if (r == 0) {
-		r = gpu_contribute_compute(gpu, spec,
-					   "the module nvidia-uvm is not loaded; load it: "
-					   "modprobe nvidia-uvm",
-					   plan, err);
+		r = gpu_contribute_compute(
+			gpu, spec,
+			"the module nvidia-uvm is not loaded; load it: "
+			"modprobe nvidia-uvm",
+			plan, err);
 	}
 	return r < 0 ? r : contribute_drm(gpu, spec, plan, err);
 }

@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 const char *const device_role_names[] = {
-	[DEVICE_GPU] = "gpu",         [DEVICE_CONTROL] = "control",
+	[DEVICE_GPU] = "gpu",	      [DEVICE_CONTROL] = "control",
 	[DEVICE_COMPUTE] = "compute", [DEVICE_MODESET] = "modeset",
 	[DEVICE_RENDER] = "render",   [DEVICE_CARD] = "card",
 };
@@ -183,7 +183,8 @@ static unsigned int count_before(const struct inventory *inv, const struct gpu *
 {
 	unsigned int n = 0;
 
-	for (const struct gpu *other = inv->gpus; other < inv->gpus + inv->n_gpus; other++) {
+	for (const struct gpu *other = inv->gpus; other < inv->gpus + inv->n_gpus;
+	     other++) {
 		bool is_before = !other->unusable_reason == !gpu->unusable_reason
 					 ? other < gpu
 					 : !other->unusable_reason;

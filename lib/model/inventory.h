@@ -17,19 +17,19 @@
 
 /* What a device node is for; the vendor's injector decides which capability brings it. */
 enum device_role {
-	DEVICE_GPU,     /* the GPU itself: nvidiaN */
+	DEVICE_GPU,	/* the GPU itself: nvidiaN */
 	DEVICE_CONTROL, /* needed for any use: nvidiactl */
 	DEVICE_COMPUTE, /* needed for compute: kfd, nvidia-uvm */
 	DEVICE_MODESET, /* needed for graphics and display: nvidia-modeset */
-	DEVICE_RENDER,  /* DRM render node */
-	DEVICE_CARD,    /* DRM primary node */
+	DEVICE_RENDER,	/* DRM render node */
+	DEVICE_CARD,	/* DRM primary node */
 	DEVICE_ROLE_COUNT,
 };
 
 enum device_state {
 	DEVICE_PRESENT, /* a character device with the right number */
-	DEVICE_ABSENT,  /* sysfs or procfs names it, /dev has nothing there */
-	DEVICE_OTHER,   /* something else is there: no device, or another number */
+	DEVICE_ABSENT,	/* sysfs or procfs names it, /dev has nothing there */
+	DEVICE_OTHER,	/* something else is there: no device, or another number */
 	DEVICE_STATE_COUNT,
 };
 
@@ -48,7 +48,7 @@ struct device_node {
 };
 
 #define NUMA_NODE_UNKNOWN (-1)
-#define NO_PARTITION      (-1)
+#define NO_PARTITION	  (-1)
 
 struct gpu {
 	/* nvidia, amd, intel, apple, else the DRM driver's name. What it really is: policy
@@ -59,13 +59,13 @@ struct gpu {
 	char *alias;
 	unsigned int index; /* within `vendor`, in PCI order; set by inventory_number() */
 
-	char *pci;      /* "0000:c1:00.0", or NULL: a platform device */
-	char *id_path;  /* udev's ID_PATH, "pci-0000:c1:00.0", or NULL: unknown */
-	char *uuid;     /* as the driver prints it, or NULL */
-	char *model;    /* never NULL; "1002:744c" where the driver knows no name */
-	char *driver;   /* kernel driver, or NULL: none is bound */
-	int partition;  /* number within the parent GPU, or NO_PARTITION */
-	int numa_node;  /* or NUMA_NODE_UNKNOWN */
+	char *pci;     /* "0000:c1:00.0", or NULL: a platform device */
+	char *id_path; /* udev's ID_PATH, "pci-0000:c1:00.0", or NULL: unknown */
+	char *uuid;    /* as the driver prints it, or NULL */
+	char *model;   /* never NULL; "1002:744c" where the driver knows no name */
+	char *driver;  /* kernel driver, or NULL: none is bound */
+	int partition; /* number within the parent GPU, or NO_PARTITION */
+	int numa_node; /* or NUMA_NODE_UNKNOWN */
 	bool can_compute;
 
 	/* NULL: usable; else why not, and what to do: "no render node". */

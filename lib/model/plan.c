@@ -129,31 +129,21 @@ int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 	return 0;
 }
 
-/* A name of the host may hold a line break or a terminal's escape. */
-static void make_one_line(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-			*text = '?';
-		}
-	}
-}
-
 void plan_warn(struct plan *plan, const char *fmt, ...)
 {
-	/* As long as an error may be: both end up as one line of a log. */
-	char line[sizeof(((struct err *)NULL)->msg)];
+	/* A warning ends up where an error does: as one line of a log. */
+	struct err line = {0};
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	(void)vsnprintf(line.msg, sizeof(line.msg), fmt, ap);
 	va_end(ap);
-	make_one_line(line);
+	err_make_one_line(&line);
 	for (size_t i = 0; i < plan->n_warnings; i++) {
-		if (text_equals(plan->warnings[i], line)) {
+		if (text_equals(plan->warnings[i], line.msg)) {
 			return;
 		}
 	}
 	plan->warnings = xgrow(plan->warnings, plan->n_warnings, sizeof(*plan->warnings));
-	plan->warnings[plan->n_warnings++] = xstrdup(line);
+	plan->warnings[plan->n_warnings++] = xstrdup(line.msg);
 }

@@ -13,7 +13,7 @@
 
 #define MODE_READ_WRITE 06U
 
-/* ---- paths ---------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 static bool has_control_character(const char *text)
 {
@@ -31,7 +31,7 @@ static bool is_name(const char *part, size_t len, const char *name)
 }
 
 /* Names come from sysfs and procfs, maybe of a tree that somebody made. The back ends
-   resolve paths safely anyway; a plan that says something else is refused already here. */
+   resolve paths safely anyway; what no plan can mean is refused already here. */
 static int check_path(const char *path, struct err *err)
 {
 	const char *part = path + strlen(DEV_DIR);
@@ -70,8 +70,8 @@ static int depth_below_dev(const char *path)
 	return depth;
 }
 
-/* A relative target is followed from the link's own directory; it must not rise above /dev
-   on any step of the way. */
+/* A relative target is followed from the link's own directory; it must not rise above
+   /dev on any step of the way. */
 static int check_link(const struct plan_link *link, struct err *err)
 {
 	int depth = depth_below_dev(link->ctr.text);
@@ -132,7 +132,7 @@ static int check_paths(const struct plan *plan, struct err *err)
 	return 0;
 }
 
-/* ---- access --------------------------------------------------------------------------- */
+/* ---- access ------------------------------------------------------------------------ */
 
 static bool has_group(const struct container *ctr, gid_t gid)
 {
@@ -174,8 +174,8 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 	const char *path = node->host.text;
 
 	if (ctr->has_user_namespace) {
-		/* The container's ids are not the host's, so they cannot be compared; what
-		   everybody may do needs no id. */
+		/* The container's ids are not the host's, so they cannot be compared;
+		   what everybody may do needs no id. */
 		if (!may_read_write(node->mode, 0)) {
 			plan_warn(
 				plan,
@@ -206,7 +206,7 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 		ctr->uid, ctr->gid, path, node->uid, node->gid, node->mode);
 }
 
-/* ---- both ----------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 {
@@ -250,15 +250,15 @@ int check_plan_appliable(const struct plan *plan, struct err *err)
 		if (node->state == DEVICE_ABSENT) {
 			return err_set(
 				err, ENOENT,
-				"find node '%s': it is not there; load its driver or run its "
-				"setup tool",
+				"find node '%s': it is not there; load its driver or run "
+				"its setup tool",
 				node->host.text);
 		}
 		if (node->state != DEVICE_PRESENT) {
 			return err_set(
 				err, ENOENT,
-				"find node '%s': it is not the character device %u:%u; remove "
-				"it and let its driver or udev make it anew",
+				"find node '%s': it is not the character device %u:%u; "
+				"remove it and let its driver or udev make it anew",
 				node->host.text, node->major, node->minor);
 		}
 	}

@@ -111,7 +111,7 @@ static void say_usable(struct line *line, const struct inventory *inv)
 	}
 }
 
-/* ---- what the vendor means ------------------------------------------------------------ */
+/* ---- what the vendor means --------------------------------------------------------- */
 
 static bool has_alias(const struct gpu *gpu, const char *vendor)
 {
@@ -173,8 +173,8 @@ static void warn_of_fallback(const struct inventory *inv, const char *vendor,
 	}
 	if (is_driver) {
 		say(&line,
-		    "no GPU of the driver '%s' has a render node that can be used, taking "
-		    "any DRI render node",
+		    "no GPU of the driver '%s' has a render node that can be used, "
+		    "taking any DRI render node",
 		    vendor);
 	} else {
 		say(&line,
@@ -186,7 +186,7 @@ static void warn_of_fallback(const struct inventory *inv, const char *vendor,
 	selection->warnings[selection->n_warnings++] = xstrdup(line.text);
 }
 
-/* ---- by number ------------------------------------------------------------------------ */
+/* ---- by number --------------------------------------------------------------------- */
 
 static bool has_model(const struct gpu *gpu, const struct gpu_spec *spec)
 {
@@ -401,7 +401,7 @@ static int select_by_number(const struct gpu_spec *spec, const struct inventory 
 	return 0;
 }
 
-/* ---- by id ---------------------------------------------------------------------------- */
+/* ---- by id ------------------------------------------------------------------------- */
 
 /* "0000:C1:00.0", "c1:00.0", "GPU-...", "0x...", "renderD128" */
 static bool has_name(const struct gpu *gpu, const char *id)
@@ -548,7 +548,7 @@ static int select_by_ids(const struct gpu_spec *spec, const struct inventory *in
 	return 0;
 }
 
-/* ---- both ----------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 void selection_clear(struct selection *selection)
 {
