@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_check_plan.c - what is refused, and what the user is told beforehand */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stage/check_plan.h"
+
+static const struct container root = {0};
+
+static void add_path(struct plan *plan, const char *path)
+{
+	autofree char *copy = xstrdup(path);
+	struct device_node node = {.path = copy, .mode = 0666};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_node(plan, &node, &err), 0, "%s", err.msg);
+}
+
+/* ---- paths ------------------------------------------------------------------------- */
+
+static void expect_path(const char *path, int code)
+{
+	cleanup(plan_clearp) struct plan node_plan = {0};
+	cleanup(plan_clearp) struct plan link_plan = {0};
+	struct err err = {0};
+	int r;
+
+	add_path(&node_plan, path);
+	r = check_plan(&node_plan, &root, &err);
+	cr_expect_eq(r, -code, "node '%s': %d", path, r);
+	cr_expect_eq(err.code, code);
+
+	cr_assert_eq(plan_add_link(&link_plan, path, "null", &err), 0);
+	err = (struct err){0};
+	r = check_plan(&link_plan, &root, &err);
+	cr_expect_eq(r, -code, "link '%s': %d", path, r);
+	cr_expect_eq(err.code, code);
+}
+
+Test(check_plan, path_below_dev_passes)
+{
+	expect_path("/dev/kfd", 0);
+	expect_path("/dev/dri/renderD128", 0);
+	expect_path("/dev/dri/by-path/pci-0000:c1:00.0-render", 0);
+	expect_path("/dev/...", 0);
+	expect_path("/dev/.hidden", 0);
+	expect_path("/dev/a..b", 0);
+}
+
+Test(check_plan, path_elsewhere_is_einval)
+{
+	expect_path("/etc/passwd", EINVAL);
+	expect_path("/devices/x", EINVAL);
+	expect_path("/dev", EINVAL);
+	expect_path("dev/kfd", EINVAL);
+	expect_path("", EINVAL);
+	expect_path("/", EINVAL);
+	expect_path("//dev/kfd", EINVAL);
+}
+
+Test(check_plan, path_with_empty_or_dot_components_is_einval)
+{
+	expect_path("/dev/", EINVAL);
+	expect_path("/dev//kfd", EINVAL);
+	expect_path("/dev/kfd/", EINVAL);
+	expect_path("/dev/.", EINVAL);
+	expect_path("/dev/..", EINVAL);
+	expect_path("/dev/./kfd", EINVAL);
+	expect_path("/dev/../etc/passwd", EINVAL);
+	expect_path("/dev/dri/../../etc/passwd", EINVAL);
+	expect_path("/dev/dri/..", EINVAL);
+}
+
+Test(check_plan, path_with_control_characters_is_einval)
+{
+	expect_path("/dev/a\nb", EINVAL);
+	expect_path("/dev/a\033[2J", EINVAL);
+	expect_path("/dev/a\x7f", EINVAL);
+}
+
+Test(check_plan, host_path_is_looked_at_as_well)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/kfd");
+	free(plan.nodes[0].host.text);
+	plan.nodes[0].host.text = xstrdup("/etc/shadow");
+	cr_expect_eq(check_plan(&plan, &root, &err), -EINVAL);
+	cr_expect(strstr(err.msg, "'/etc/shadow'"), "%s", err.msg);
+}
+
+static void expect_target(const char *path, const char *target, int code)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+	int r;
+
+	cr_assert_eq(plan_add_link(&plan, path, target, &err), 0);
+	r = check_plan(&plan, &root, &err);
+	cr_expect_eq(r, -code, "'%s' -> '%s': %d", path, target, r);
+}
+
+Test(check_plan, link_may_lead_anywhere_below_dev)
+{
+	expect_target("/dev/dri/by-path/pci-0000:c1:00.0-render", "../renderD128", 0);
+	expect_target("/dev/dri/by-path/a", "../../kfd", 0);
+	expect_target("/dev/a", "kfd", 0);
+	expect_target("/dev/a", "./kfd", 0);
+	expect_target("/dev/a", "/dev/kfd", 0);
+	expect_target("/dev/a", "..b/c", 0);
+}
+
+Test(check_plan, link_out_of_dev_is_einval)
+{
+	expect_target("/dev/dri/by-path/a", "../../../etc/passwd", EINVAL);
+	expect_target("/dev/a", "../etc/passwd", EINVAL);
+	expect_target("/dev/a", "..", EINVAL);
+	expect_target("/dev/a", "b/../../etc", EINVAL);
+	expect_target("/dev/a", ".//../dev/kfd", EINVAL);
+	expect_target("/dev/a", "/etc/passwd", EINVAL);
+	expect_target("/dev/a", "/dev/../etc/passwd", EINVAL);
+	expect_target("/dev/a", "", EINVAL);
+	expect_target("/dev/a", "b\n", EINVAL);
+}
+
+/* ---- what is not there ------------------------------------------------------------- */
+
+static void expect_state(enum device_state state, const char *warning, const char *error)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/dri/renderD128");
+	add_path(&plan, "/dev/kfd");
+	plan.nodes[1].state = state;
+	plan.nodes[1].major = 511;
+	plan.nodes[1].minor = 2;
+	cr_assert_eq(check_plan(&plan, &root, &err), 0, "%s", err.msg);
+	cr_assert_eq(plan.n_warnings, warning ? 1 : 0);
+	if (warning) {
+		cr_expect_str_eq(plan.warnings[0], warning, "%s", plan.warnings[0]);
+	}
+	cr_expect_eq(check_plan_appliable(&plan, &err), error ? -ENOENT : 0);
+	if (error) {
+		cr_expect_str_eq(err.msg, error, "%s", err.msg);
+	}
+}
+
+Test(check_plan, node_that_is_there_needs_no_word)
+{
+	expect_state(DEVICE_PRESENT, NULL, NULL);
+}
+
+Test(check_plan, absent_node_warns_and_cannot_be_applied)
+{
+	expect_state(
+		DEVICE_ABSENT,
+		"node '/dev/kfd' is not there; load its driver or run its setup tool",
+		"find node '/dev/kfd': it is not there; load its driver or run its "
+		"setup tool");
+}
+
+Test(check_plan, something_else_at_the_path_warns_and_cannot_be_applied)
+{
+	expect_state(
+		DEVICE_OTHER,
+		"node '/dev/kfd' is not the character device 511:2; remove it and "
+		"let its driver or udev make it anew",
+		"find node '/dev/kfd': it is not the character device 511:2; remove it and "
+		"let its driver or udev make it anew");
+}
+
+Test(check_plan, owner_of_an_absent_node_is_not_judged)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct container ctr = {.uid = 1000, .gid = 1000};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/kfd");
+	plan.nodes[0].state = DEVICE_ABSENT;
+	plan.nodes[0].mode = 0;
+	cr_assert_eq(check_plan(&plan, &ctr, &err), 0);
+	cr_expect_eq(plan.n_warnings, 1);
+}
+
+/* ---- access ------------------------------------------------------------------------ */
+
+/* @warning: NULL: none. */
+static void expect_access(const struct container *ctr, uid_t uid, gid_t gid, mode_t mode,
+			  const char *warning)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/dri/renderD128");
+	plan.nodes[0].uid = uid;
+	plan.nodes[0].gid = gid;
+	plan.nodes[0].mode = mode;
+	cr_assert_eq(check_plan(&plan, ctr, &err), 0, "%s", err.msg);
+	cr_assert_eq(plan.n_warnings, warning ? 1 : 0, "%u:%u %04o: %s", uid, gid, mode,
+		     plan.n_warnings ? plan.warnings[0] : "no warning");
+	if (warning) {
+		cr_expect_str_eq(plan.warnings[0], warning, "%s", plan.warnings[0]);
+	}
+}
+
+Test(check_plan, root_opens_everything)
+{
+	expect_access(&root, 5, 104, 0000, NULL);
+}
+
+Test(check_plan, group_that_is_missing_is_named)
+{
+	struct container ctr = {.uid = 1000, .gid = 1001};
+
+	expect_access(&ctr, 0, 104, 0660,
+		      "the process runs as 1000:1001 and '/dev/dri/renderD128' is 0:104 "
+		      "0660: it will not open; add group 104 (podman --group-add 104)");
+}
+
+Test(check_plan, own_or_additional_group_opens)
+{
+	gid_t gids[] = {5, 104};
+	struct container by_gid = {.uid = 1000, .gid = 104};
+	struct container by_additional_gid = {
+		.uid = 1000,
+		.gid = 1000,
+		.additional_gids = gids,
+		.n_additional_gids = 2,
+	};
+
+	expect_access(&by_gid, 0, 104, 0660, NULL);
+	expect_access(&by_additional_gid, 0, 104, 0660, NULL);
+}
+
+Test(check_plan, owner_and_everybody_open)
+{
+	struct container ctr = {.uid = 1000, .gid = 1000};
+
+	expect_access(&ctr, 1000, 104, 0600, NULL);
+	expect_access(&ctr, 0, 0, 0666, NULL);
+}
+
+Test(check_plan, reading_alone_is_not_enough)
+{
+	struct container ctr = {.uid = 1000, .gid = 1000};
+
+	expect_access(&ctr, 0, 104, 0664,
+		      "the process runs as 1000:1000 and '/dev/dri/renderD128' is 0:104 "
+		      "0664: it will not open; add group 104 (podman --group-add 104)");
+	expect_access(
+		&ctr, 0, 104, 0644,
+		"the process runs as 1000:1000 and '/dev/dri/renderD128' is 0:104 "
+		"0644: it will not open; no group would help, change the node's mode "
+		"on the host (a udev rule)");
+}
+
+Test(check_plan, first_class_that_fits_decides)
+{
+	struct container owner = {.uid = 1000, .gid = 104};
+	struct container member = {.uid = 1000, .gid = 104};
+
+	expect_access(
+		&owner, 1000, 104, 0466,
+		"the process runs as 1000:104 and '/dev/dri/renderD128' is 1000:104 "
+		"0466: it will not open; no group would help, change the node's mode "
+		"on the host (a udev rule)");
+	expect_access(
+		&member, 0, 104, 0606,
+		"the process runs as 1000:104 and '/dev/dri/renderD128' is 0:104 "
+		"0606: it will not open; no group would help, change the node's mode "
+		"on the host (a udev rule)");
+}
+
+Test(check_plan, with_a_user_namespace_only_everybodys_rights_are_certain)
+{
+	struct container ctr = {.has_user_namespace = true};
+	struct container same_ids = {.uid = 1000, .gid = 104, .has_user_namespace = true};
+	const char *warning =
+		"the process runs in a user namespace and '/dev/dri/renderD128' is 0:104 "
+		"0660: it opens only if that owner or group is mapped; keep the groups of "
+		"the caller (podman --group-add keep-groups)";
+
+	expect_access(&ctr, 0, 104, 0666, NULL);
+	expect_access(&ctr, 0, 104, 0660, warning);
+	expect_access(&same_ids, 0, 104, 0660, warning);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_devrules.c - the device program decides as the rules say, for every kind of access */
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/apply/devrules.h"
+
+/* ---- a small interpreter: what the kernel does with such a program ---------------------- */
+
+struct machine {
+	uint64_t reg[11];
+	const struct bpf_cgroup_dev_ctx *ctx;
+};
+
+static uint64_t load(const struct machine *m, const struct bpf_insn *insn)
+{
+	uint32_t value;
+
+	cr_assert_eq(insn->src_reg, BPF_REG_1, "only the context is read");
+	cr_assert_eq(m->reg[BPF_REG_1], (uint64_t)(uintptr_t)m->ctx,
+		     "r1 is still the context");
+	cr_assert_eq(BPF_SIZE(insn->code), BPF_W);
+	memcpy(&value, (const char *)m->ctx + insn->off, sizeof(value));
+	return value;
+}
+
+static void alu32(struct machine *m, const struct bpf_insn *insn)
+{
+	uint32_t dst = (uint32_t)m->reg[insn->dst_reg];
+	uint32_t src = BPF_SRC(insn->code) == BPF_X ? (uint32_t)m->reg[insn->src_reg]
+						     : (uint32_t)insn->imm;
+
+	switch (BPF_OP(insn->code)) {
+	case BPF_MOV:
+		dst = src;
+		break;
+	case BPF_AND:
+		dst &= src;
+		break;
+	case BPF_RSH:
+		dst >>= src;
+		break;
+	default:
+		cr_assert_fail("unexpected operation 0x%x", insn->code);
+	}
+	m->reg[insn->dst_reg] = dst;
+}
+
+static uint64_t execute(const struct devrules_program *program, uint32_t type,
+			uint32_t access, uint32_t major, uint32_t minor)
+{
+	const struct bpf_cgroup_dev_ctx ctx = {
+		.access_type = access << 16 | type,
+		.major = major,
+		.minor = minor,
+	};
+	struct machine m = {.reg = {[BPF_REG_1] = (uint64_t)(uintptr_t)&ctx}, .ctx = &ctx};
+
+	for (size_t pc = 0, steps = 0; steps < 100000; steps++) {
+		const struct bpf_insn *insn = &program->insns[pc];
+
+		cr_assert_lt(pc, program->n, "execution stays inside the program");
+		pc++;
+		switch (BPF_CLASS(insn->code)) {
+		case BPF_LDX:
+			m.reg[insn->dst_reg] = load(&m, insn);
+			break;
+		case BPF_ALU:
+			alu32(&m, insn);
+			break;
+		case BPF_JMP:
+			if (BPF_OP(insn->code) == BPF_EXIT) {
+				return m.reg[BPF_REG_0];
+			}
+			cr_assert_eq(BPF_OP(insn->code), BPF_JNE);
+			if (m.reg[insn->dst_reg] != (uint64_t)(int64_t)insn->imm) {
+				pc += (size_t)insn->off;
+			}
+			break;
+		default:
+			cr_assert_fail("unexpected instruction 0x%x", insn->code);
+		}
+	}
+	cr_assert_fail("the program does not end");
+	return 0;
+}
+
+/* ---- programs to put rules in front of ---------------------------------------------------- */
+
+#define MOV_R0(value) {.code = BPF_ALU | BPF_K | BPF_MOV, .dst_reg = 0, .imm = (value)}
+#define EXIT          {.code = BPF_JMP | BPF_EXIT}
+
+static struct bpf_insn deny_all[] = {MOV_R0(0), EXIT};
+
+/* As a runtime writes it: allows mknod of everything and 1:3, by the same registers. */
+static struct bpf_insn like_runc[] = {
+	{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = 0},
+	{.code = BPF_ALU | BPF_X | BPF_MOV, .dst_reg = 3, .src_reg = 2},
+	{.code = BPF_ALU | BPF_K | BPF_AND, .dst_reg = 2, .imm = 0xffff},
+	{.code = BPF_ALU | BPF_K | BPF_RSH, .dst_reg = 3, .imm = 16},
+	{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 4, .src_reg = 1, .off = 4},
+	{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 5, .src_reg = 1, .off = 8},
+	{.code = BPF_JMP | BPF_K | BPF_JNE, .dst_reg = 3, .off = 2, .imm = 1},
+	MOV_R0(1),
+	EXIT,
+	{.code = BPF_JMP | BPF_K | BPF_JNE, .dst_reg = 4, .off = 3, .imm = 1},
+	{.code = BPF_JMP | BPF_K | BPF_JNE, .dst_reg = 5, .off = 2, .imm = 3},
+	MOV_R0(1),
+	EXIT,
+	MOV_R0(0),
+	EXIT,
+};
+
+#define PROGRAM(array) ((struct devrules_program){(array), sizeof(array) / sizeof((array)[0])})
+
+static struct plan_node nodes[] = {
+	{.major = 226, .minor = 128},
+	{.major = 511, .minor = 0},
+	{.major = 195, .minor = 255},
+};
+static const struct plan plan = {.nodes = nodes, .n_nodes = 3};
+
+static bool is_planned(uint32_t major, uint32_t minor)
+{
+	for (size_t i = 0; i < plan.n_nodes; i++) {
+		if (nodes[i].major == major && nodes[i].minor == minor) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Every type, access and number of interest: the new program allows what the old one did,
+   and besides that exactly "c MAJOR:MINOR rw" of the plan. */
+static void assert_is_old_or_rule(const struct devrules_program *old)
+{
+	static const uint32_t majors[] = {0, 1, 195, 225, 226, 227, 511, 4095};
+	static const uint32_t minors[] = {0, 3, 127, 128, 129, 255, 1048575};
+	cleanup(devrules_clearp) struct devrules_program prefix = {0};
+	cleanup(devrules_clearp) struct devrules_program edited = {0};
+
+	devrules_prefix(&plan, &prefix);
+	devrules_prepend(&prefix, old, &edited);
+	for (uint32_t type = 0; type <= 3; type++) {
+		for (uint32_t access = 0; access <= 7; access++) {
+			for (size_t i = 0; i < sizeof(majors) / sizeof(majors[0]); i++) {
+				for (size_t j = 0; j < sizeof(minors) / sizeof(minors[0]); j++) {
+					uint64_t before =
+						execute(old, type, access, majors[i], minors[j]);
+					uint64_t after = execute(&edited, type, access, majors[i],
+								 minors[j]);
+					bool is_rule = type == BPF_DEVCG_DEV_CHAR &&
+						       (access & BPF_DEVCG_ACC_MKNOD) == 0 &&
+						       is_planned(majors[i], minors[j]);
+
+					cr_assert_eq(after, is_rule ? 1 : before,
+						     "type %u access %u %u:%u", type, access,
+						     majors[i], minors[j]);
+				}
+			}
+		}
+	}
+}
+
+Test(devrules, deny_all_with_rules_allows_the_rules_alone)
+{
+	struct devrules_program old = PROGRAM(deny_all);
+
+	assert_is_old_or_rule(&old);
+}
+
+Test(devrules, a_runtimes_program_with_rules_keeps_its_own_decisions)
+{
+	struct devrules_program old = PROGRAM(like_runc);
+
+	assert_is_old_or_rule(&old);
+}
+
+Test(devrules, a_plan_of_1024_nodes_stays_within_the_range_of_a_jump)
+{
+	cleanup(devrules_clearp) struct devrules_program prefix = {0};
+	cleanup(devrules_clearp) struct devrules_program edited = {0};
+	struct devrules_program old = PROGRAM(deny_all);
+	struct plan many = {.n_nodes = 1024};
+
+	many.nodes = calloc(many.n_nodes, sizeof(*many.nodes));
+	for (size_t i = 0; i < many.n_nodes; i++) {
+		many.nodes[i].major = 226;
+		many.nodes[i].minor = (uint32_t)i;
+	}
+	devrules_prefix(&many, &prefix);
+	devrules_prepend(&prefix, &old, &edited);
+	cr_expect_eq(execute(&edited, 2, 6, 226, 1023), 1);
+	cr_expect_eq(execute(&edited, 2, 6, 226, 1024), 0);
+	cr_expect_eq(execute(&edited, 1, 6, 226, 1), 0, "a block device");
+	cr_expect_eq(execute(&edited, 2, 1, 226, 1), 0, "mknod");
+	free(many.nodes);
+}
+
+Test(devrules, a_program_with_the_rules_is_recognised)
+{
+	cleanup(devrules_clearp) struct devrules_program prefix = {0};
+	cleanup(devrules_clearp) struct devrules_program edited = {0};
+	struct devrules_program old = PROGRAM(like_runc);
+
+	devrules_prefix(&plan, &prefix);
+	devrules_prepend(&prefix, &old, &edited);
+	cr_expect_not(devrules_has_prefix(&old, &prefix));
+	cr_expect(devrules_has_prefix(&edited, &prefix));
+	edited.insns[prefix.n - 2].imm = 0;
+	cr_expect_not(devrules_has_prefix(&edited, &prefix));
+	cr_expect_not(devrules_has_prefix(&prefix, &prefix), "nothing behind the rules");
+}
+
+static const char *why_not(struct bpf_insn *insns, size_t n)
+{
+	struct devrules_program program = {insns, n};
+	const char *why = NULL;
+
+	cr_assert_not(devrules_check_editable(&program, &why));
+	return why;
+}
+
+Test(devrules, a_readable_program_can_be_edited)
+{
+	struct devrules_program program = PROGRAM(like_runc);
+	const char *why = NULL;
+
+	cr_expect(devrules_check_editable(&program, &why), "%s", why);
+}
+
+Test(devrules, a_dump_of_zeros_cannot_be_edited)
+{
+	struct bpf_insn zeros[3] = {0};
+
+	cr_expect_str_eq(why_not(zeros, 3),
+			 "the kernel hides its code (net.core.bpf_jit_harden=2)");
+}
+
+Test(devrules, blinded_code_cannot_be_edited)
+{
+	struct bpf_insn insns[] = {
+		{.code = BPF_ALU | BPF_K | BPF_MOV, .dst_reg = 11, .imm = 7},
+		EXIT,
+	};
+
+	cr_expect_str_eq(why_not(insns, 2),
+			 "the kernel shows it blinded (net.core.bpf_jit_harden=2)");
+}
+
+Test(devrules, a_call_cannot_be_taken_over)
+{
+	struct bpf_insn insns[] = {{.code = BPF_JMP | BPF_CALL}, EXIT};
+
+	cr_expect_str_eq(why_not(insns, 2), "it calls kernel functions");
+}
+
+Test(devrules, a_map_cannot_be_taken_over)
+{
+	struct bpf_insn insns[] = {{.code = BPF_LD | BPF_IMM | BPF_DW}, MOV_R0(1), EXIT};
+
+	cr_expect_str_eq(why_not(insns, 3), "it refers to a map");
+}
+
+Test(devrules, code_without_an_exit_cannot_be_edited)
+{
+	struct bpf_insn insns[] = {MOV_R0(1)};
+
+	cr_expect_str_eq(why_not(insns, 1), "it does not end in an exit");
+	cr_expect_str_eq(why_not(insns, 0), "it does not end in an exit");
+}

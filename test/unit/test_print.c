@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_print.c - the two outputs, word for word, and hostile names in them */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/print.h"
+#include "base/mem.h"
+
+/* ---- a host with an AMD GPU, and a plan for it ------------------------------------- */
+
+struct fixture {
+	struct inventory inv;
+	struct gpu_spec spec;
+	struct plan plan;
+	const struct gpu *gpus[4];
+	struct plan_report report;
+	char *text;
+	size_t len;
+	struct err err;
+};
+
+static void fixture_clear(struct fixture *f)
+{
+	inventory_clear(&f->inv);
+	gpu_spec_clear(&f->spec);
+	plan_clear(&f->plan);
+	free(f->text);
+}
+DEFINE_CLEANUP(struct fixture, fixture_clear)
+
+static void add_node(struct gpu *gpu, const char *path, uint32_t major, uint32_t minor)
+{
+	struct device_node node = {
+		.path = xstrdup(path),
+		.major = major,
+		.minor = minor,
+	};
+
+	gpu_take_node(gpu, &node);
+}
+
+static struct gpu *add_gpu(struct fixture *f)
+{
+	struct gpu *gpu = inventory_add(&f->inv, &f->err);
+
+	cr_assert_not_null(gpu, "%s", f->err.msg);
+	gpu->vendor = xstrdup("amd");
+	gpu->pci = xstrdup("0000:c1:00.0");
+	gpu->uuid = xstrdup("0x8a1f");
+	free(gpu->model);
+	gpu->model = xstrdup("Radeon RX 7900 XTX");
+	gpu->driver = xstrdup("amdgpu");
+	gpu->numa_node = 0;
+	add_node(gpu, "/dev/kfd", 511, 0);
+	add_node(gpu, "/dev/dri/renderD128", 226, 128);
+	return gpu;
+}
+
+static void ask(struct fixture *f, const char *request)
+{
+	cr_assert_eq(gpu_spec_parse(request, strlen(request), &f->spec, &f->err), 0, "%s",
+		     f->err.msg);
+	f->report.spec = &f->spec;
+	f->report.plan = &f->plan;
+}
+
+/* Plans all nodes of all GPUs. */
+static void plan_everything(struct fixture *f)
+{
+	for (size_t i = 0; i < f->inv.n_gpus; i++) {
+		f->gpus[i] = &f->inv.gpus[i];
+		for (size_t k = 0; k < f->inv.gpus[i].n_nodes; k++) {
+			cr_assert_eq(plan_add_node(&f->plan, &f->inv.gpus[i].nodes[k],
+						   &f->err),
+				     0);
+		}
+	}
+	f->report.gpus = f->gpus;
+	f->report.n_gpus = f->inv.n_gpus;
+}
+
+typedef int print_plan_fn(FILE *, const struct plan_report *, struct err *);
+typedef int print_list_fn(FILE *, const struct inventory *, struct err *);
+
+static const char *print_plan(struct fixture *f, print_plan_fn *print)
+{
+	FILE *out = open_memstream(&f->text, &f->len);
+
+	cr_assert_eq(print(out, &f->report, &f->err), 0, "%s", f->err.msg);
+	cr_assert_eq(fclose(out), 0);
+	return f->text;
+}
+
+static const char *print_list(struct fixture *f, print_list_fn *print)
+{
+	FILE *out = open_memstream(&f->text, &f->len);
+
+	cr_assert_eq(print(out, &f->inv, &f->err), 0, "%s", f->err.msg);
+	cr_assert_eq(fclose(out), 0);
+	return f->text;
+}
+
+/* ---- JSON -------------------------------------------------------------------------- */
+
+Test(print, plan_json_is_the_contracts_example_with_its_order_of_fields)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	add_gpu(&f);
+	ask(&f, "amd:1");
+	plan_everything(&f);
+	cr_assert_eq(plan_add_link(&f.plan, "/dev/dri/by-path/pci-0000:c1:00.0-render",
+				   "../renderD128", &f.err),
+		     0);
+	plan_warn(&f.plan, "a warning");
+	cr_expect_str_eq(print_plan(&f, print_plan_json),
+			 "{\n"
+			 "  \"gpuSpec\": {\n"
+			 "    \"count\": 1,\n"
+			 "    \"vendor\": \"amd\",\n"
+			 "    \"mode\": null\n"
+			 "  },\n"
+			 "  \"gpus\": [\n"
+			 "    {\n"
+			 "      \"index\": 0,\n"
+			 "      \"vendor\": \"amd\",\n"
+			 "      \"pci\": \"0000:c1:00.0\",\n"
+			 "      \"uuid\": \"0x8a1f\",\n"
+			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
+			 "      \"driver\": \"amdgpu\"\n"
+			 "    }\n"
+			 "  ],\n"
+			 "  \"containerEdits\": {\n"
+			 "    \"deviceNodes\": [\n"
+			 "      {\n"
+			 "        \"path\": \"/dev/kfd\",\n"
+			 "        \"hostPath\": \"/dev/kfd\",\n"
+			 "        \"type\": \"c\",\n"
+			 "        \"major\": 511,\n"
+			 "        \"minor\": 0,\n"
+			 "        \"permissions\": \"rw\"\n"
+			 "      },\n"
+			 "      {\n"
+			 "        \"path\": \"/dev/dri/renderD128\",\n"
+			 "        \"hostPath\": \"/dev/dri/renderD128\",\n"
+			 "        \"type\": \"c\",\n"
+			 "        \"major\": 226,\n"
+			 "        \"minor\": 128,\n"
+			 "        \"permissions\": \"rw\"\n"
+			 "      }\n"
+			 "    ],\n"
+			 "    \"mounts\": [],\n"
+			 "    \"env\": [],\n"
+			 "    \"additionalGids\": []\n"
+			 "  },\n"
+			 "  \"links\": [\n"
+			 "    {\n"
+			 "      \"path\": \"/dev/dri/by-path/pci-0000:c1:00.0-render\",\n"
+			 "      \"target\": \"../renderD128\"\n"
+			 "    }\n"
+			 "  ],\n"
+			 "  \"files\": [],\n"
+			 "  \"warnings\": [\n"
+			 "    \"a warning\"\n"
+			 "  ]\n"
+			 "}\n");
+}
+
+Test(print, plan_json_without_a_request_is_a_null_spec_alone)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	cr_expect_str_eq(print_plan(&f, print_plan_json), "{\n  \"gpuSpec\": null\n}\n");
+}
+
+static void expect_spec(const char *request, const char *wanted)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	cleanup(json_decrefp) json_t *root = NULL;
+	autofree char *got = NULL;
+
+	ask(&f, request);
+	root = json_loads(print_plan(&f, print_plan_json), 0, NULL);
+	cr_assert_not_null(root);
+	got = json_dumps(json_object_get(root, "gpuSpec"), JSON_COMPACT);
+	cr_expect_str_eq(got, wanted, "%s", got);
+}
+
+Test(print, plan_json_shows_fields_beyond_the_spec_only_where_given)
+{
+	expect_spec("all", "{\"count\":\"all\",\"vendor\":\"nvidia\",\"mode\":null}");
+	expect_spec("{\"mode\":\"vm\"}",
+		    "{\"count\":1,\"vendor\":\"nvidia\",\"mode\":\"vm\"}");
+	expect_spec("{\"vendor\":\"amd\",\"count\":4294967295}",
+		    "{\"count\":4294967295,\"vendor\":\"amd\",\"mode\":null}");
+	expect_spec("vendor=amd;devices=0+2",
+		    "{\"count\":2,\"vendor\":\"amd\",\"mode\":null,"
+		    "\"devices\":[\"0\",\"2\"]}");
+	expect_spec("model=h100", "{\"count\":1,\"vendor\":\"nvidia\",\"mode\":null,"
+				  "\"model\":\"h100\"}");
+	expect_spec("sharing=shared",
+		    "{\"count\":1,\"vendor\":\"nvidia\",\"mode\":null}");
+	expect_spec("sharing=exclusive",
+		    "{\"count\":1,\"vendor\":\"nvidia\",\"mode\":null,"
+		    "\"sharing\":\"exclusive\"}");
+	expect_spec("capabilities=graphics+compute",
+		    "{\"count\":1,\"vendor\":\"nvidia\",\"mode\":null,"
+		    "\"capabilities\":[\"compute\",\"graphics\"]}");
+}
+
+Test(print, numbers_above_31_bits_stay_positive)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	struct gpu *gpu = add_gpu(&f);
+
+	gpu->index = 4294967295U;
+	add_node(gpu, "/dev/x", 4294967295U, 4294967294U);
+	ask(&f, "amd");
+	plan_everything(&f);
+	print_plan(&f, print_plan_json);
+	cr_expect(strstr(f.text, "\"index\": 4294967295"));
+	cr_expect(strstr(f.text, "\"major\": 4294967295"));
+	cr_expect(strstr(f.text, "\"minor\": 4294967294"));
+}
+
+Test(print, list_json_has_the_gpus_fields_then_its_own)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	struct gpu *gpu;
+
+	add_gpu(&f);
+	gpu = add_gpu(&f);
+	gpu->index = 1;
+	free(gpu->pci);
+	gpu->pci = NULL;
+	free(gpu->uuid);
+	gpu->uuid = NULL;
+	free(gpu->driver);
+	gpu->driver = NULL;
+	gpu->numa_node = NUMA_NODE_UNKNOWN;
+	gpu->unusable_reason = xstrdup("no driver is bound");
+	cr_expect_str_eq(print_list(&f, print_list_json),
+			 "{\n"
+			 "  \"gpus\": [\n"
+			 "    {\n"
+			 "      \"index\": 0,\n"
+			 "      \"vendor\": \"amd\",\n"
+			 "      \"pci\": \"0000:c1:00.0\",\n"
+			 "      \"uuid\": \"0x8a1f\",\n"
+			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
+			 "      \"driver\": \"amdgpu\",\n"
+			 "      \"nodes\": [\n"
+			 "        \"/dev/kfd\",\n"
+			 "        \"/dev/dri/renderD128\"\n"
+			 "      ],\n"
+			 "      \"numaNode\": 0,\n"
+			 "      \"usable\": true,\n"
+			 "      \"reason\": null,\n"
+			 "      \"heldBy\": []\n"
+			 "    },\n"
+			 "    {\n"
+			 "      \"index\": 1,\n"
+			 "      \"vendor\": \"amd\",\n"
+			 "      \"pci\": null,\n"
+			 "      \"uuid\": null,\n"
+			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
+			 "      \"driver\": null,\n"
+			 "      \"nodes\": [\n"
+			 "        \"/dev/kfd\",\n"
+			 "        \"/dev/dri/renderD128\"\n"
+			 "      ],\n"
+			 "      \"numaNode\": null,\n"
+			 "      \"usable\": false,\n"
+			 "      \"reason\": \"no driver is bound\",\n"
+			 "      \"heldBy\": []\n"
+			 "    }\n"
+			 "  ]\n"
+			 "}\n");
+}
+
+Test(print, list_json_of_an_empty_host_is_an_empty_list)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	cr_expect_str_eq(print_list(&f, print_list_json), "{\n  \"gpus\": []\n}\n");
+}
+
+/* ---- hostile names ----------------------------------------------------------------- */
+
+static void set_model(struct fixture *f, const char *model)
+{
+	free(f->inv.gpus[0].model);
+	f->inv.gpus[0].model = xstrdup(model);
+}
+
+Test(print, json_escapes_hostile_names_and_keeps_them)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	cleanup(json_decrefp) json_t *root = NULL;
+	const char *model = "a\"},{\n\033[2J\\\xc2\x9b\xc3\xa4";
+	const char *got;
+
+	add_gpu(&f);
+	set_model(&f, model);
+	print_list(&f, print_list_json);
+	for (size_t i = 0; i < f.len; i++) {
+		char c = f.text[i];
+
+		cr_expect(c == '\n' || (c >= 0x20 && c < 0x7f), "byte %zu is %d", i, c);
+	}
+	root = json_loads(f.text, 0, NULL);
+	cr_assert_not_null(root);
+	cr_expect_eq(json_array_size(json_object_get(root, "gpus")), 1);
+	got = json_string_value(json_object_get(
+		json_array_get(json_object_get(root, "gpus"), 0), "model"));
+	cr_expect_str_eq(got, model);
+}
+
+Test(print, json_replaces_what_is_no_utf8)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	add_gpu(&f);
+	set_model(&f, "A\xff\xfeZ");
+	print_list(&f, print_list_json);
+	cr_expect(strstr(f.text, "\"model\": \"A??Z\""), "%s", f.text);
+}
+
+Test(print, text_has_nothing_that_steers_a_terminal)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	add_gpu(&f);
+	set_model(&f, "A\n\033[2J\x7f\xc2\x9b\xffZ");
+	print_list(&f, print_list_text);
+	cr_expect(strstr(f.text, "A??[2J????Z"), "%s", f.text);
+	free(f.text);
+	f.text = NULL;
+	ask(&f, "{\"vendor\":\"x\\u001b[2J\",\"model\":\"\\r\"}");
+	plan_everything(&f);
+	print_plan(&f, print_plan_text);
+	cr_expect_null(strchr(f.text, '\033'));
+	cr_expect_null(strchr(f.text, '\r'));
+	cr_expect(strstr(f.text, "x?[2J"), "%s", f.text);
+}
+
+/* ---- text -------------------------------------------------------------------------- */
+
+Test(print, plan_text_is_aligned_under_its_labels)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	struct gpu *gpu;
+
+	add_gpu(&f);
+	gpu = add_gpu(&f);
+	gpu->index = 1;
+	free(gpu->pci);
+	gpu->pci = NULL;
+	set_model(&f, "Vega");
+	ask(&f, "amd:2");
+	plan_everything(&f);
+	cr_assert_eq(plan_add_link(&f.plan, "/dev/dri/by-path/pci-0000:c1:00.0-render",
+				   "../renderD128", &f.err),
+		     0);
+	plan_warn(&f.plan, "first");
+	plan_warn(&f.plan, "second");
+	cr_expect_str_eq(
+		print_plan(&f, print_plan_text),
+		"Request   2 amd GPUs\n"
+		"          capabilities: compute, utility (default)\n"
+		"GPUs      amd:0  Vega                0000:c1:00.0  amdgpu\n"
+		"          amd:1  Radeon RX 7900 XTX  -             amdgpu\n"
+		"Nodes     /dev/kfd             c 511:0    rw\n"
+		"          /dev/dri/renderD128  c 226:128  rw\n"
+		"Links     /dev/dri/by-path/pci-0000:c1:00.0-render -> ../renderD128\n"
+		"Warnings  first\n"
+		"          second\n");
+}
+
+static void expect_request(const char *request, const char *wanted)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	ask(&f, request);
+	print_plan(&f, print_plan_text);
+	cr_expect_eq(strncmp(f.text, wanted, strlen(wanted)), 0, "'%s': %s", request,
+		     f.text);
+}
+
+Test(print, plan_text_says_the_request_as_it_was_understood)
+{
+	expect_request("all", "Request   all nvidia GPUs\n"
+			      "          capabilities: compute, utility (default)\n");
+	expect_request("{}", "Request   1 nvidia GPU\n");
+	expect_request("devices=renderD129", "Request   GPU renderD129\n");
+	expect_request("vendor=amd;devices=0+2;capabilities=display+graphics",
+		       "Request   GPUs 0, 2 of amd\n"
+		       "          capabilities: graphics, display\n");
+	expect_request("{\"model\":\"h100\",\"mode\":\"vm\",\"sharing\":\"exclusive\"}",
+		       "Request   1 nvidia GPU\n"
+		       "          model: h100\n"
+		       "          mode: vm (ignored on Linux)\n"
+		       "          sharing: exclusive\n"
+		       "          capabilities: compute, utility (default)\n");
+}
+
+Test(print, plan_text_without_a_request_says_so)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	cr_expect_str_eq(print_plan(&f, print_plan_text),
+			 "no GPU is asked for: nothing will be done\n");
+}
+
+Test(print, plan_text_of_a_request_for_zero_says_that_nothing_is_done)
+{
+	expect_request("amd:0", "Request   0 amd GPUs\n"
+				"          capabilities: compute, utility (default)\n"
+				"GPUs      none: nothing will be done\n");
+}
+
+Test(print, list_text_is_a_table)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	struct gpu *gpu;
+
+	add_gpu(&f);
+	gpu = add_gpu(&f);
+	gpu->index = 10;
+	gpu->numa_node = NUMA_NODE_UNKNOWN;
+	gpu->unusable_reason = xstrdup("no driver is bound; load it: modprobe amdgpu");
+	free(gpu->driver);
+	gpu->driver = NULL;
+	cr_expect_str_eq(
+		print_list(&f, print_list_text),
+		"INDEX   MODEL               PCI           DRIVER  NUMA  NODES             "
+		"  USABLE\n"
+		"amd:0   Radeon RX 7900 XTX  0000:c1:00.0  amdgpu  0     kfd dri/renderD128  "
+		"yes\n"
+		"amd:10  Radeon RX 7900 XTX  0000:c1:00.0  -       -     kfd dri/renderD128  "
+		"no: no driver is bound; load it: modprobe amdgpu\n");
+}
+
+Test(print, list_text_of_an_empty_host_says_where_to_look)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	print_list(&f, print_list_text);
+	cr_expect_eq(strncmp(f.text, "no GPUs found\n", 14), 0, "%s", f.text);
+	cr_expect(strstr(f.text, "lspci"), "%s", f.text);
+	cr_expect(strstr(f.text, "/dev/dri"), "%s", f.text);
+}
+
+/* ---- output that does not take it -------------------------------------------------- */
+
+Test(print, full_disk_is_an_error_in_every_form)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	print_plan_fn *const plan_forms[] = {print_plan_json, print_plan_text};
+	print_list_fn *const list_forms[] = {print_list_json, print_list_text};
+
+	add_gpu(&f);
+	ask(&f, "amd");
+	plan_everything(&f);
+	for (size_t i = 0; i < 2; i++) {
+		FILE *out = fopen("/dev/full", "w");
+
+		cr_assert_not_null(out);
+		cr_expect_eq(plan_forms[i](out, &f.report, &f.err), -ENOSPC);
+		cr_expect_str_eq(f.err.msg, "write output: No space left on device");
+		(void)fclose(out);
+		out = fopen("/dev/full", "w");
+		cr_expect_eq(list_forms[i](out, &f.inv, &f.err), -ENOSPC);
+		(void)fclose(out);
+	}
+}
