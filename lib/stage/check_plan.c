@@ -223,11 +223,10 @@ int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 			warn_of_access(plan, node, ctr);
 			break;
 		case DEVICE_ABSENT:
-			plan_warn(
-				plan,
-				"node '%s' is not there; load its driver or run its setup "
-				"tool",
-				node->host.text);
+			plan_warn(plan,
+				  "node '%s' is not there; load its driver or run its "
+				  "setup tool",
+				  node->host.text);
 			break;
 		case DEVICE_OTHER:
 		case DEVICE_STATE_COUNT:
