@@ -30,7 +30,8 @@ static void check_path(const char *text)
 		if (path.v2_path[0] != '/' || !strstr(text, path.v2_path)) {
 			abort();
 		}
-		top = cgroup_path_top(path.v2_path, path.v1_path ? path.v1_path : "/", "id");
+		top = cgroup_path_top(path.v2_path, path.v1_path ? path.v1_path : "/",
+				      "id");
 		if (top > strlen(path.v2_path)) {
 			abort();
 		}
@@ -59,7 +60,8 @@ static void check_program(const uint8_t *data, size_t size)
 	devrules_prefix(&plan, &prefix);
 	devrules_prepend(&prefix, &old, &edited);
 	if (!devrules_has_prefix(&edited, &prefix) ||
-	    memcmp(edited.insns + prefix.n, old.insns, old.n * sizeof(struct bpf_insn)) != 0) {
+	    memcmp(edited.insns + prefix.n, old.insns, old.n * sizeof(struct bpf_insn)) !=
+		    0) {
 		abort();
 	}
 }

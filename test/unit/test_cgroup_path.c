@@ -29,7 +29,8 @@ static void assert_refused(const char *text, int code, const char *message)
 
 Test(cgroup_path, v2_alone_is_one_line)
 {
-	cleanup(cgroup_path_clearp) struct cgroup_path path = parse("0::/a.slice/b.scope\n");
+	cleanup(cgroup_path_clearp) struct cgroup_path path =
+		parse("0::/a.slice/b.scope\n");
 
 	cr_expect_null(path.v1_path);
 	cr_expect_str_eq(path.v2_path, "/a.slice/b.scope");
@@ -71,12 +72,14 @@ Test(cgroup_path, a_path_may_hold_a_colon)
 
 Test(cgroup_path, outside_of_our_namespace_is_refused)
 {
-	assert_refused("0::/../other\n", EXDEV,
-		       "read the container's cgroup: '/../other' is outside of our cgroup "
-		       "namespace; run the hook in the runtime's namespaces");
-	assert_refused("5:devices:/..\n", EXDEV,
-		       "read the container's cgroup: '/..' is outside of our cgroup namespace; "
-		       "run the hook in the runtime's namespaces");
+	assert_refused(
+		"0::/../other\n", EXDEV,
+		"read the container's cgroup: '/../other' is outside of our cgroup "
+		"namespace; run the hook in the runtime's namespaces");
+	assert_refused(
+		"5:devices:/..\n", EXDEV,
+		"read the container's cgroup: '/..' is outside of our cgroup namespace; "
+		"run the hook in the runtime's namespaces");
 }
 
 Test(cgroup_path, a_name_that_starts_with_dots_is_not_outside)
@@ -90,8 +93,9 @@ Test(cgroup_path, a_line_of_another_form_is_refused)
 {
 	assert_refused("0:\n", EINVAL,
 		       "read the container's cgroup: '0:' is not ID:CONTROLLERS:PATH");
-	assert_refused("0::relative\n", EINVAL,
-		       "read the container's cgroup: '0::relative' is not ID:CONTROLLERS:PATH");
+	assert_refused(
+		"0::relative\n", EINVAL,
+		"read the container's cgroup: '0::relative' is not ID:CONTROLLERS:PATH");
 	assert_refused("\n", EINVAL,
 		       "read the container's cgroup: '' is not ID:CONTROLLERS:PATH");
 }
@@ -112,13 +116,16 @@ static const struct top_case top_cases[] = {
 	 "/machine.slice/libpod-" ID ".scope"},
 	{"/user.slice/" ID ".scope/container", "/", ID, "/user.slice/" ID ".scope"},
 	/* a name of the operator's own: the scope, which the runtime made */
-	{"/machine.slice/crun-job7.scope/container", "/", ID, "/machine.slice/crun-job7.scope"},
-	{"/slurm/job_5/step_0", "/system.slice/slurmd.service", ID, "/slurm/job_5/step_0"},
+	{"/machine.slice/crun-job7.scope/container", "/", ID,
+	 "/machine.slice/crun-job7.scope"},
+	{"/slurm/job_5/step_0", "/system.slice/slurmd.service", ID,
+	 "/slurm/job_5/step_0"},
 	/* the session's scope holds ourselves as well: it is not the container's */
 	{"/user.slice/session-1.scope/box", "/user.slice/session-1.scope", ID,
 	 "/user.slice/session-1.scope/box"},
 	/* a slice whose name ends like a short id is not taken for it */
-	{"/machine.slice/crun-c.scope/c", "/machine.slice", "c", "/machine.slice/crun-c.scope/c"},
+	{"/machine.slice/crun-c.scope/c", "/machine.slice", "c",
+	 "/machine.slice/crun-c.scope/c"},
 	/* no id in the state */
 	{"/a/b", "/", "", "/a/b"},
 };
@@ -129,8 +136,8 @@ Test(cgroup_path, the_containers_own_levels_end_where_its_name_is)
 		const struct top_case *c = &top_cases[i];
 		size_t top = cgroup_path_top(c->path, c->own_path, c->id);
 
-		cr_expect_eq(top, strlen(c->want), "'%s' as '%s' by '%s': '%.*s'", c->path,
-			     c->id, c->own_path, (int)top, c->path);
+		cr_expect_eq(top, strlen(c->want), "'%s' as '%s' by '%s': '%.*s'",
+			     c->path, c->id, c->own_path, (int)top, c->path);
 	}
 }
 
@@ -140,5 +147,6 @@ Test(cgroup_path, a_cgroup_that_holds_ourselves_is_not_the_containers)
 	cr_expect_eq(cgroup_path_top("/a", "/a", ID), 0);
 	cr_expect_eq(cgroup_path_top("/a", "/a/b", ID), 0);
 	cr_expect_eq(cgroup_path_top("/" ID, "/" ID, ID), 0);
-	cr_expect_eq(cgroup_path_top("/a", "/ab", ID), 2, "a longer name is another cgroup");
+	cr_expect_eq(cgroup_path_top("/a", "/ab", ID), 2,
+		     "a longer name is another cgroup");
 }

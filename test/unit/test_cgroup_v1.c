@@ -30,13 +30,14 @@ Test(cgroup_v1, an_entry_with_one_letter_lacks_the_other)
 {
 	cr_expect_str_eq(cgroup_v1_missing_access("c 226:128 rm\n", 226, 128), "w");
 	cr_expect_str_eq(cgroup_v1_missing_access("c 226:128 w\n", 226, 128), "r");
-	cr_expect_str_eq(cgroup_v1_missing_access("c 226:* r\nc 226:128 w\n", 226, 128), "");
+	cr_expect_str_eq(cgroup_v1_missing_access("c 226:* r\nc 226:128 w\n", 226, 128),
+			 "");
 }
 
 Test(cgroup_v1, another_number_or_a_block_device_does_not_count)
 {
-	cr_expect_str_eq(cgroup_v1_missing_access("c 226:12 rwm\nc 22:128 rwm\n", 226, 128),
-			 "rw");
+	cr_expect_str_eq(
+		cgroup_v1_missing_access("c 226:12 rwm\nc 22:128 rwm\n", 226, 128), "rw");
 	cr_expect_str_eq(cgroup_v1_missing_access("c 226:1280 rwm\n", 226, 128), "rw");
 	cr_expect_str_eq(cgroup_v1_missing_access("b 226:128 rwm\n", 226, 128), "rw");
 }

@@ -30,7 +30,7 @@ static void alu32(struct machine *m, const struct bpf_insn *insn)
 {
 	uint32_t dst = (uint32_t)m->reg[insn->dst_reg];
 	uint32_t src = BPF_SRC(insn->code) == BPF_X ? (uint32_t)m->reg[insn->src_reg]
-						     : (uint32_t)insn->imm;
+						    : (uint32_t)insn->imm;
 
 	switch (BPF_OP(insn->code)) {
 	case BPF_MOV:
@@ -56,7 +56,8 @@ static uint64_t execute(const struct devrules_program *program, uint32_t type,
 		.major = major,
 		.minor = minor,
 	};
-	struct machine m = {.reg = {[BPF_REG_1] = (uint64_t)(uintptr_t)&ctx}, .ctx = &ctx};
+	struct machine m = {.reg = {[BPF_REG_1] = (uint64_t)(uintptr_t)&ctx},
+			    .ctx = &ctx};
 
 	for (size_t pc = 0, steps = 0; steps < 100000; steps++) {
 		const struct bpf_insn *insn = &program->insns[pc];
@@ -89,8 +90,14 @@ static uint64_t execute(const struct devrules_program *program, uint32_t type,
 
 /* ---- programs to put rules in front of ---------------------------------------------------- */
 
-#define MOV_R0(value) {.code = BPF_ALU | BPF_K | BPF_MOV, .dst_reg = 0, .imm = (value)}
-#define EXIT          {.code = BPF_JMP | BPF_EXIT}
+#define MOV_R0(value)                                                           \
+	{                                                                       \
+		.code = BPF_ALU | BPF_K | BPF_MOV, .dst_reg = 0, .imm = (value) \
+	}
+#define EXIT                               \
+	{                                  \
+		.code = BPF_JMP | BPF_EXIT \
+	}
 
 static struct bpf_insn deny_all[] = {MOV_R0(0), EXIT};
 
@@ -113,7 +120,8 @@ static struct bpf_insn like_runc[] = {
 	EXIT,
 };
 
-#define PROGRAM(array) ((struct devrules_program){(array), sizeof(array) / sizeof((array)[0])})
+#define PROGRAM(array) \
+	((struct devrules_program){(array), sizeof(array) / sizeof((array)[0])})
 
 static struct plan_node nodes[] = {
 	{.major = 226, .minor = 128},
@@ -146,18 +154,20 @@ static void assert_is_old_or_rule(const struct devrules_program *old)
 	for (uint32_t type = 0; type <= 3; type++) {
 		for (uint32_t access = 0; access <= 7; access++) {
 			for (size_t i = 0; i < sizeof(majors) / sizeof(majors[0]); i++) {
-				for (size_t j = 0; j < sizeof(minors) / sizeof(minors[0]); j++) {
-					uint64_t before =
-						execute(old, type, access, majors[i], minors[j]);
-					uint64_t after = execute(&edited, type, access, majors[i],
-								 minors[j]);
-					bool is_rule = type == BPF_DEVCG_DEV_CHAR &&
-						       (access & BPF_DEVCG_ACC_MKNOD) == 0 &&
-						       is_planned(majors[i], minors[j]);
+				for (size_t j = 0; j < sizeof(minors) / sizeof(minors[0]);
+				     j++) {
+					uint64_t before = execute(old, type, access,
+								  majors[i], minors[j]);
+					uint64_t after = execute(&edited, type, access,
+								 majors[i], minors[j]);
+					bool is_rule =
+						type == BPF_DEVCG_DEV_CHAR &&
+						(access & BPF_DEVCG_ACC_MKNOD) == 0 &&
+						is_planned(majors[i], minors[j]);
 
 					cr_assert_eq(after, is_rule ? 1 : before,
-						     "type %u access %u %u:%u", type, access,
-						     majors[i], minors[j]);
+						     "type %u access %u %u:%u", type,
+						     access, majors[i], minors[j]);
 				}
 			}
 		}

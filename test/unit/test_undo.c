@@ -19,7 +19,8 @@ static int append_name(const struct undo_record *record)
 	struct trace *trace = (struct trace *)(uintptr_t)record->change;
 	size_t used = strlen(trace->text);
 
-	(void)snprintf(trace->text + used, sizeof(trace->text) - used, "%s", record->name);
+	(void)snprintf(trace->text + used, sizeof(trace->text) - used, "%s",
+		       record->name);
 	return record->fd;
 }
 
@@ -48,7 +49,8 @@ Test(undo, the_last_change_is_taken_back_first)
 	push(&log, &trace, "c", 0);
 	undo_log_revert(&log, &err);
 	cr_expect_str_eq(trace.text, "cba");
-	cr_expect_str_eq(err.msg, "mount: Input/output error", "the failure's own message");
+	cr_expect_str_eq(err.msg, "mount: Input/output error",
+			 "the failure's own message");
 	cr_expect_eq(log.n, 0);
 }
 
@@ -64,8 +66,9 @@ Test(undo, a_record_that_fails_does_not_stop_the_others_and_is_told)
 	push(&log, &trace, "c", -EPERM);
 	undo_log_revert(&log, &err);
 	cr_expect_str_eq(trace.text, "cba");
-	cr_expect_str_eq(err.msg, "mount: Input/output error; and 2 changes could not be taken "
-				  "back (Operation not permitted)");
+	cr_expect_str_eq(err.msg,
+			 "mount: Input/output error; and 2 changes could not be taken "
+			 "back (Operation not permitted)");
 }
 
 Test(undo, files_and_directories_are_removed)

@@ -25,9 +25,16 @@ static int change(const struct plan *plan, const struct apply_target *target,
 	if (r < 0) {
 		return r;
 	}
+	if (target->entered) {
+		r = target->entered(err);
+		if (r < 0) {
+			return r;
+		}
+	}
 	r = rootfs_open(rootfs, target->rootfs_path, err);
 	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
-		r = rootfs_attach_node(rootfs, &plan->nodes[i], sources->mount_fd[i], err);
+		r = rootfs_attach_node(rootfs, &plan->nodes[i], sources->mount_fd[i],
+				       err);
 	}
 	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
 		r = rootfs_make_link(rootfs, &plan->links[i], err);

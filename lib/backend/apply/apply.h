@@ -22,10 +22,14 @@
 #include "model/plan.h"
 
 struct apply_target {
-	pid_t pid;               /* the container's init */
-	const char *id;          /* the container's id; names its cgroup */
+	pid_t pid;		 /* the container's init */
+	const char *id;		 /* the container's id; names its cgroup */
 	const char *rootfs_path; /* absolute */
-	int host_root_fd;        /* where the plan's host paths are; borrowed */
+	int host_root_fd;	 /* where the plan's host paths are; borrowed */
+
+	/* Called right after setns(), to give up what is of no use in the container;
+	   its failure undoes all. NULL: nothing. */
+	int (*entered)(struct err *err);
 };
 
 /**

@@ -44,11 +44,12 @@ static int open_node(const struct plan_node *node, int host_root_fd, struct err 
 			       node->host.text);
 	}
 	if (st.st_rdev != makedev(node->major, node->minor)) {
-		return err_set(err, EINVAL,
-			       "look at host node '%s': it is device %u:%u, but the driver's is "
-			       "%u:%u; remove it and let udev or the driver's tool make it anew",
-			       node->host.text, major(st.st_rdev), minor(st.st_rdev),
-			       node->major, node->minor);
+		return err_set(
+			err, EINVAL,
+			"look at host node '%s': it is device %u:%u, but the driver's is "
+			"%u:%u; remove it and let udev or the driver's tool make it anew",
+			node->host.text, major(st.st_rdev), minor(st.st_rdev),
+			node->major, node->minor);
 	}
 	return steal_fd(&fd);
 }
@@ -73,10 +74,11 @@ static int clone_node(const struct plan_node *node, int host_root_fd, struct err
 			return err_old_kernel(err, "open_tree");
 		}
 		if (errno == EPERM) {
-			return err_set(err, EPERM,
-				       "clone host node '%s': no permission; the hook needs "
-				       "CAP_SYS_ADMIN, as the runtime that calls it has",
-				       node->host.text);
+			return err_set(
+				err, EPERM,
+				"clone host node '%s': no permission; the hook needs "
+				"CAP_SYS_ADMIN, as the runtime that calls it has",
+				node->host.text);
 		}
 		return err_sys(err, errno, "clone host node '%s'", node->host.text);
 	}

@@ -144,7 +144,8 @@ static int read_paths(const struct ctr_process *process, struct cgroup_path *pat
 		r = cgroup_path_parse(text, path, err);
 	}
 	if (r == 0) {
-		r = ctr_process_read_own(process, "cgroup", LIMIT_PROC_FILE_BYTES, &own_text, err);
+		r = ctr_process_read_own(process, "cgroup", LIMIT_PROC_FILE_BYTES,
+					 &own_text, err);
 	}
 	if (r == 0) {
 		r = cgroup_path_parse(own_text, own, err);
@@ -175,8 +176,9 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 			return r;
 		}
 	}
-	top = path.v2_path ? cgroup_path_top(path.v2_path, own.v2_path ? own.v2_path : "", id)
-			   : 0;
+	top = path.v2_path
+		      ? cgroup_path_top(path.v2_path, own.v2_path ? own.v2_path : "", id)
+		      : 0;
 	if (top > 0) {
 		r = prepare_v2(plan, path.v2_path, top, undo, &rules, err);
 		if (r < 0) {
@@ -188,8 +190,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 	return 0;
 }
 
-int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
-		 struct err *err)
+int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo, struct err *err)
 {
 	int r = 0;
 

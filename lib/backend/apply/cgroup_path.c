@@ -49,9 +49,10 @@ static int parse_line(const char *line, size_t len, struct cgroup_path *path,
 		where = memchr(controllers, ':', (size_t)(end - controllers));
 	}
 	if (!where || where + 1 == end || where[1] != '/') {
-		return err_set(err, EINVAL,
-			       "read the container's cgroup: '%.*s' is not ID:CONTROLLERS:PATH",
-			       (int)len, line);
+		return err_set(
+			err, EINVAL,
+			"read the container's cgroup: '%.*s' is not ID:CONTROLLERS:PATH",
+			(int)len, line);
 	}
 	n_controllers = (size_t)(where - controllers);
 	where++;
@@ -60,10 +61,11 @@ static int parse_line(const char *line, size_t len, struct cgroup_path *path,
 	}
 	len = (size_t)(end - where);
 	if (text_starts_with(where, "/..") && (len == 3 || where[3] == '/')) {
-		return err_set(err, EXDEV,
-			       "read the container's cgroup: '%.*s' is outside of our cgroup "
-			       "namespace; run the hook in the runtime's namespaces",
-			       (int)len, where);
+		return err_set(
+			err, EXDEV,
+			"read the container's cgroup: '%.*s' is outside of our cgroup "
+			"namespace; run the hook in the runtime's namespaces",
+			(int)len, where);
 	}
 	if (n_controllers == 0) {
 		free(path->v2_path);

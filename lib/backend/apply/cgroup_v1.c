@@ -44,7 +44,8 @@ static bool number_matches(const char *text, uint32_t number)
 {
 	unsigned int value;
 
-	return strcmp(text, "*") == 0 || (sscanf(text, "%u", &value) == 1 && value == number);
+	return strcmp(text, "*") == 0 ||
+	       (sscanf(text, "%u", &value) == 1 && value == number);
 }
 
 const char *cgroup_v1_missing_access(const char *list, uint32_t major, uint32_t minor)
@@ -58,8 +59,8 @@ const char *cgroup_v1_missing_access(const char *list, uint32_t major, uint32_t 
 		char minor_text[12];
 		char access[4];
 
-		if (sscanf(list, "%c %11[0-9*]:%11[0-9*] %3[rwm]", &type, major_text, minor_text,
-			   access) == 4 &&
+		if (sscanf(list, "%c %11[0-9*]:%11[0-9*] %3[rwm]", &type, major_text,
+			   minor_text, access) == 4 &&
 		    (type == 'a' || type == 'c') && number_matches(major_text, major) &&
 		    number_matches(minor_text, minor)) {
 			may_read |= strchr(access, 'r') != NULL;
@@ -92,8 +93,8 @@ static int read_list(int cgroup_fd, struct bytes *ret, struct err *err)
 	if (fd < 0) {
 		return fd;
 	}
-	return read_all(fd, "'devices.list' of the container's cgroup", LIMIT_PROC_FILE_BYTES,
-			-1, ret, err);
+	return read_all(fd, "'devices.list' of the container's cgroup",
+			LIMIT_PROC_FILE_BYTES, -1, ret, err);
 }
 
 int cgroup_v1_prepare(const struct plan *plan, int cgroup_fd, struct undo_log *undo,
@@ -163,13 +164,15 @@ int cgroup_v1_allow(const struct cgroup_v1_rules *rules, struct undo_log *undo,
 		int r = write_rule(rules->allow_fd, rule->text);
 
 		if (r == -EPERM) {
-			return err_set(err, EPERM,
-				       "allow device '%s' in the container's cgroup: a cgroup "
-				       "above it does not allow the device",
-				       rule->text);
+			return err_set(
+				err, EPERM,
+				"allow device '%s' in the container's cgroup: a cgroup "
+				"above it does not allow the device",
+				rule->text);
 		}
 		if (r < 0) {
-			return err_sys(err, -r, "allow device '%s' in the container's cgroup",
+			return err_sys(err, -r,
+				       "allow device '%s' in the container's cgroup",
 				       rule->text);
 		}
 		undo_log_push(undo, &record);

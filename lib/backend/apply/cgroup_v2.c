@@ -169,10 +169,11 @@ static int load(const struct devrules_program *program)
 
 static int cannot_edit(const char *path, const char *why, struct err *err)
 {
-	return err_set(err, EOPNOTSUPP,
-		       "change the device program of cgroup '%s': %s; let the engine pass the "
-		       "nodes instead (--device)",
-		       path, why);
+	return err_set(
+		err, EOPNOTSUPP,
+		"change the device program of cgroup '%s': %s; let the engine pass the "
+		"nodes instead (--device)",
+		path, why);
 }
 
 /*
@@ -191,12 +192,14 @@ static int prepare_program(const struct cgroup_v2_programs *programs, uint32_t i
 
 	old_fd = program_by_id(id);
 	if (old_fd < 0) {
-		return err_sys(err, -old_fd, "open the device program of cgroup '%s'", path);
+		return err_sys(err, -old_fd, "open the device program of cgroup '%s'",
+			       path);
 	}
 	r = dump(old_fd, &old, &why);
 	if (r < 0) {
 		return why ? cannot_edit(path, why, err)
-			   : err_sys(err, -r, "read the device program of cgroup '%s'", path);
+			   : err_sys(err, -r, "read the device program of cgroup '%s'",
+				     path);
 	}
 	if (devrules_has_prefix(&old, &programs->prefix)) {
 		return 0;
@@ -295,9 +298,10 @@ int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *
 			int r = replace(change, change->old_fd, change->new_fd);
 
 			if (r < 0) {
-				return err_sys(err, -r,
-					       "replace a device program of the container's "
-					       "cgroup");
+				return err_sys(
+					err, -r,
+					"replace a device program of the container's "
+					"cgroup");
 			}
 			undo_log_push(undo, &record);
 		}

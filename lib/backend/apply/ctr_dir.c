@@ -160,11 +160,12 @@ static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *d
 			    struct err *err)
 {
 	if (is_shared_in(dirs->mountinfo, dir->mount_id)) {
-		return err_set(err, EXDEV,
-			       "change '%s' in the container: it is on a shared mount, so the "
-			       "host would see the change; do not ask for shared propagation "
-			       "there",
-			       dir->path);
+		return err_set(
+			err, EXDEV,
+			"change '%s' in the container: it is on a shared mount, so the "
+			"host would see the change; do not ask for shared propagation "
+			"there",
+			dir->path);
 	}
 	return 0;
 }
@@ -182,10 +183,11 @@ int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct 
 	}
 	if (st.st_dev == dirs->host_dev &&
 	    (dirs->host_dev_is_fs || st.st_ino == dirs->host_ino)) {
-		return err_set(err, EXDEV,
-			       "change '%s' in the container: it is the host's own /dev; do not "
-			       "mount the host's /dev into the container",
-			       dir->path);
+		return err_set(
+			err, EXDEV,
+			"change '%s' in the container: it is the host's own /dev; do not "
+			"mount the host's /dev into the container",
+			dir->path);
 	}
 	r = check_not_shared(dirs, dir, err);
 	if (r < 0) {
@@ -227,19 +229,28 @@ static int make_dir(struct ctr_dirs *dirs, struct ctr_dir *parent,
 	r = mkdirat(parent->fd, dir->name, 0755);
 	ctr_create_end();
 	if (r < 0) {
-		return err_sys(err, errno, "make directory '%s' in the container", dir->path);
+		return err_sys(err, errno, "make directory '%s' in the container",
+			       dir->path);
 	}
 	undo_log_push(undo, &record);
 	return 0;
 }
 
-static int open_dir(const struct ctr_dir *parent, struct ctr_dir *dir)
+int ctr_dir_open_entry(const struct ctr_dir *dir, const char *name, int flags,
+		       mode_t mode)
 {
-	int fd = sys_openat2(parent->fd, dir->name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+	int fd = sys_openat2(dir->fd, name, (uint64_t)flags | O_NOFOLLOW, mode,
 			     RESOLVE_CTR);
 
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_dir(const struct ctr_dir *parent, struct ctr_dir *dir)
+{
+	int fd = ctr_dir_open_entry(parent, dir->name, O_PATH | O_DIRECTORY, 0);
+
 	if (fd < 0) {
-		return -errno;
+		return fd;
 	}
 	dir->fd = fd;
 	return 0;
@@ -261,13 +272,15 @@ static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
 		r = open_dir(parent, dir);
 	}
 	if (r == -ELOOP || r == -ENOTDIR) {
-		return err_set(err, ELOOP,
-			       "open directory '%s' in the container: a link or a file is there; "
-			       "use an image that has none at that place",
-			       dir->path);
+		return err_set(
+			err, ELOOP,
+			"open directory '%s' in the container: a link or a file is there; "
+			"use an image that has none at that place",
+			dir->path);
 	}
 	if (r < 0) {
-		return err_sys(err, -r, "open directory '%s' in the container", dir->path);
+		return err_sys(err, -r, "open directory '%s' in the container",
+			       dir->path);
 	}
 	return ctr_dir_read_mount_id(dir, err);
 }

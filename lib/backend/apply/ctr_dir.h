@@ -19,10 +19,10 @@
 #include "model/plan.h"
 
 struct ctr_dir {
-	char *path;       /* "/dev/dri"; "/" for the root */
+	char *path;	  /* "/dev/dri"; "/" for the root */
 	const char *name; /* last component, in `path` */
-	size_t parent;    /* index in the list; the root is its own */
-	int fd;           /* O_PATH, or -1: not opened yet */
+	size_t parent;	  /* index in the list; the root is its own */
+	int fd;		  /* O_PATH, or -1: not opened yet */
 	uint64_t mount_id;
 	bool may_change; /* has been checked by ctr_dir_check_may_change() */
 };
@@ -30,7 +30,7 @@ struct ctr_dir {
 struct ctr_dirs {
 	struct ctr_dir *dir; /* [0] is the root; a parent comes before its children */
 	size_t n;
-	dev_t host_dev;   /* the host's /dev: file system and inode */
+	dev_t host_dev; /* the host's /dev: file system and inode */
 	ino_t host_ino;
 	bool host_dev_is_fs; /* it is a file system of its own, not a directory of "/" */
 	/* The container's /proc/PID/mountinfo, read before the first change. */
@@ -66,6 +66,15 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
  *		is the host's own devtmpfs
  */
 int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct err *err);
+
+/**
+ * ctr_dir_open_entry() - openat2() of one name in a directory, without following a link
+ * @flags:	O_*; O_NOFOLLOW and O_CLOEXEC are added. With O_PATH a link is opened itself
+ *
+ * Return: a descriptor, or negative errno.
+ */
+int ctr_dir_open_entry(const struct ctr_dir *dir, const char *name, int flags,
+		       mode_t mode);
 
 /* Fills the directory's mount_id from its descriptor. */
 int ctr_dir_read_mount_id(struct ctr_dir *dir, struct err *err);

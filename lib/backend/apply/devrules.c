@@ -11,8 +11,8 @@
 /* struct bpf_cgroup_dev_ctx: the low half of access_type is the type, the high half the
    access. */
 #define CTX_ACCESS_TYPE (int)offsetof(struct bpf_cgroup_dev_ctx, access_type)
-#define CTX_MAJOR       (int)offsetof(struct bpf_cgroup_dev_ctx, major)
-#define CTX_MINOR       (int)offsetof(struct bpf_cgroup_dev_ctx, minor)
+#define CTX_MAJOR	(int)offsetof(struct bpf_cgroup_dev_ctx, major)
+#define CTX_MINOR	(int)offsetof(struct bpf_cgroup_dev_ctx, minor)
 
 #define ACCESS_READ_WRITE (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
 
@@ -108,9 +108,8 @@ void devrules_prefix(const struct plan *plan, struct devrules_program *ret)
 bool devrules_has_prefix(const struct devrules_program *program,
 			 const struct devrules_program *prefix)
 {
-	return program->n > prefix->n &&
-	       memcmp(program->insns, prefix->insns, prefix->n * sizeof(*prefix->insns)) ==
-		       0;
+	return program->n > prefix->n && memcmp(program->insns, prefix->insns,
+						prefix->n * sizeof(*prefix->insns)) == 0;
 }
 
 void devrules_prepend(const struct devrules_program *prefix,
@@ -148,7 +147,8 @@ bool devrules_check_editable(const struct devrules_program *program, const char 
 			return false;
 		}
 	}
-	if (program->n == 0 || program->insns[program->n - 1].code != (BPF_JMP | BPF_EXIT)) {
+	if (program->n == 0 ||
+	    program->insns[program->n - 1].code != (BPF_JMP | BPF_EXIT)) {
 		*why = "it does not end in an exit";
 		return false;
 	}

@@ -92,10 +92,11 @@ int ctr_process_check_alive(const struct ctr_process *process, struct err *err)
 	struct pollfd pfd = {.fd = process->pidfd, .events = POLLIN};
 
 	if (poll(&pfd, 1, 0) != 0) {
-		return err_set(err, ESRCH,
-			       "look at process %d: it has ended; the runtime gave up on the "
-			       "container",
-			       process->pid);
+		return err_set(
+			err, ESRCH,
+			"look at process %d: it has ended; the runtime gave up on the "
+			"container",
+			process->pid);
 	}
 	return 0;
 }
@@ -114,10 +115,11 @@ static int is_same_namespace(const struct ctr_process *process, const char *name
 	}
 	if (fstatat(process->dir_fd, name, &its, 0) < 0) {
 		if (errno == EACCES || errno == EPERM) {
-			return err_set(err, EPERM,
-				       "look at '/proc/%d/%s': no permission; the hook must run "
-				       "as the user who runs the runtime, with its capabilities",
-				       process->pid, name);
+			return err_set(
+				err, EPERM,
+				"look at '/proc/%d/%s': no permission; the hook must run "
+				"as the user who runs the runtime, with its capabilities",
+				process->pid, name);
 		}
 		return err_sys(err, errno, "look at '/proc/%d/%s'", process->pid, name);
 	}
@@ -195,13 +197,15 @@ static int read_is_rootless(struct ctr_process *process, struct err *err)
 static int check_pid(pid_t pid, struct err *err)
 {
 	if (pid == 0) {
-		return err_set(err, EINVAL,
-			       "take pid from the state: there is none; register the hook at "
-			       "createRuntime or prestart");
+		return err_set(
+			err, EINVAL,
+			"take pid from the state: there is none; register the hook at "
+			"createRuntime or prestart");
 	}
 	if (pid == 1 || pid == getpid() || pid == getppid()) {
 		return err_set(err, EINVAL,
-			       "take pid from the state: %d is not a container's process", pid);
+			       "take pid from the state: %d is not a container's process",
+			       pid);
 	}
 	return 0;
 }
@@ -217,11 +221,12 @@ static int check_own_mount_ns(const struct ctr_process *process, struct err *err
 		return r;
 	}
 	if (is_same) {
-		return err_set(err, EINVAL,
-			       "look at process %d: it is in our own mount namespace, so its "
-			       "mounts would be the host's; register the hook at createRuntime "
-			       "or prestart",
-			       process->pid);
+		return err_set(
+			err, EINVAL,
+			"look at process %d: it is in our own mount namespace, so its "
+			"mounts would be the host's; register the hook at createRuntime "
+			"or prestart",
+			process->pid);
 	}
 	return 0;
 }

@@ -8,10 +8,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define CTR_PROCESS_NONE                                                                  \
-	(struct ctr_process)                                                             \
-	{                                                                                \
-		.proc_fd = -1, .pidfd = -1, .dir_fd = -1                                 \
+#define CTR_PROCESS_NONE                                 \
+	(struct ctr_process)                             \
+	{                                                \
+		.proc_fd = -1, .pidfd = -1, .dir_fd = -1 \
 	}
 
 struct ctr_process {

@@ -33,8 +33,8 @@ int rootfs_prepare(const struct plan *plan, const struct ctr_process *process,
 	if (r < 0) {
 		return r;
 	}
-	undo_log_reserve(undo, rootfs.dirs.n +
-				       CHANGES_OF_AN_ENTRY * (plan->n_nodes + plan->n_links));
+	undo_log_reserve(undo, rootfs.dirs.n + CHANGES_OF_AN_ENTRY *
+						       (plan->n_nodes + plan->n_links));
 	*ret = rootfs;
 	return 0;
 }
@@ -46,7 +46,7 @@ int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err)
 	struct stat top_st;
 	struct stat root_st;
 
-	top_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	top_fd = sys_openat2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, 0);
 	if (top_fd < 0) {
 		return err_sys(err, errno, "open '/' of the container's mount namespace");
 	}
@@ -60,7 +60,8 @@ int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err)
 	}
 	if (top_st.st_dev == root_st.st_dev && top_st.st_ino == root_st.st_ino) {
 		return err_set(err, EINVAL,
-			       "open container root '%s': it is the root of the host", path);
+			       "open container root '%s': it is the root of the host",
+			       path);
 	}
 	return ctr_dir_read_mount_id(root, err);
 }
@@ -89,10 +90,11 @@ static const char *file_type_name(mode_t mode)
 /* What is there is a fact of the image or of the engine, and stays. */
 static int refuse_existing(const char *ctr_path, mode_t mode, struct err *err)
 {
-	return err_set(err, EEXIST,
-		       "place '%s' in the container: %s is there; use an image that has nothing "
-		       "at that place, or do not let the engine put it there",
-		       ctr_path, file_type_name(mode));
+	return err_set(
+		err, EEXIST,
+		"place '%s' in the container: %s is there; use an image that has nothing "
+		"at that place, or do not let the engine put it there",
+		ctr_path, file_type_name(mode));
 }
 
 static bool is_node(const struct stat *st, const struct plan_node *node)
@@ -115,9 +117,9 @@ static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 	struct stat st;
 	int r;
 
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT) {
-		return err_sys(err, errno, "look at '%s' in the container", node->ctr.text);
+	fd = ctr_dir_open_entry(dir, name, O_PATH, 0);
+	if (fd < 0 && fd != -ENOENT) {
+		return err_sys(err, -fd, "look at '%s' in the container", node->ctr.text);
 	}
 	if (fd >= 0) {
 		if (fstat(fd, &st) < 0) {
@@ -143,11 +145,10 @@ static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 		};
 
 		ctr_create_begin(rootfs->process);
-		fd = openat(dir->fd, name,
-			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+		fd = ctr_dir_open_entry(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0);
 		ctr_create_end();
 		if (fd < 0) {
-			return err_sys(err, errno, "make '%s' in the container",
+			return err_sys(err, -fd, "make '%s' in the container",
 				       node->ctr.text);
 		}
 		undo_log_push(rootfs->undo, &record);
@@ -162,15 +163,17 @@ static int verify_node(const struct ctr_dir *dir, const struct plan_node *node,
 	autoclose int fd = -1;
 	struct stat st;
 
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = ctr_dir_open_entry(dir, name, O_PATH, 0);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		return err_sys(err, errno, "look at '%s' in the container", node->ctr.text);
+		return err_sys(err, fd < 0 ? -fd : errno, "look at '%s' in the container",
+			       node->ctr.text);
 	}
 	if (!is_node(&st, node)) {
-		return err_set(err, EEXIST,
-			       "verify '%s' in the container: it is not the node that was put "
-			       "there; something else changes the container's /dev",
-			       node->ctr.text);
+		return err_set(
+			err, EEXIST,
+			"verify '%s' in the container: it is not the node that was put "
+			"there; something else changes the container's /dev",
+			node->ctr.text);
 	}
 	return 0;
 }
@@ -212,14 +215,15 @@ static int look_at_link(const struct ctr_dir *dir, const struct plan_link *link,
 	struct stat st;
 	ssize_t n;
 
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = ctr_dir_open_entry(dir, name, O_PATH, 0);
 	if (fd < 0) {
-		return errno == ENOENT ? 0
-				       : err_sys(err, errno, "look at '%s' in the container",
-						 link->ctr.text);
+		return fd == -ENOENT ? 0
+				     : err_sys(err, -fd, "look at '%s' in the container",
+					       link->ctr.text);
 	}
 	if (fstat(fd, &st) < 0) {
-		return err_sys(err, errno, "look at '%s' in the container", link->ctr.text);
+		return err_sys(err, errno, "look at '%s' in the container",
+			       link->ctr.text);
 	}
 	if (S_ISCHR(st.st_mode)) {
 		return 1;
@@ -236,8 +240,7 @@ static int look_at_link(const struct ctr_dir *dir, const struct plan_link *link,
 	return refuse_existing(link->ctr.text, st.st_mode, err);
 }
 
-int rootfs_make_link(struct rootfs *rootfs, const struct plan_link *link,
-		     struct err *err)
+int rootfs_make_link(struct rootfs *rootfs, const struct plan_link *link, struct err *err)
 {
 	struct undo_record record = {.revert = undo_revert_file};
 	struct ctr_dir *dir;

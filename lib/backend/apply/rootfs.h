@@ -18,7 +18,7 @@
 struct rootfs {
 	struct ctr_dirs dirs;
 	const struct ctr_process *process; /* borrowed */
-	struct undo_log *undo;             /* borrowed */
+	struct undo_log *undo;		   /* borrowed */
 };
 
 void rootfs_close(struct rootfs *rootfs);

@@ -16,8 +16,8 @@
 struct undo_record {
 	/* Takes the change back. Return: 0 or negative errno. */
 	int (*revert)(const struct undo_record *record);
-	int fd;            /* the directory, or the cgroup's */
-	const char *name;  /* the entry in the directory */
+	int fd;		    /* the directory, or the cgroup's */
+	const char *name;   /* the entry in the directory */
 	const void *change; /* what else revert() needs to know; borrowed */
 };
 
