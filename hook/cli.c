@@ -87,8 +87,9 @@ int cli_print_help(FILE *out, struct err *err)
 			       options[i].value ? options[i].value : "");
 		(void)fprintf(out, "  %-18s %s\n", left, options[i].help);
 	}
-	(void)fprintf(out, "\nExit status: 0 done or nothing to do, 1 failed, 2 wrong usage.\n"
-			   "The value of the annotation and examples: oci-gpu-hook(8).\n");
+	(void)fprintf(out,
+		      "\nExit status: 0 done or nothing to do, 1 failed, 2 wrong usage.\n"
+		      "The value of the annotation and examples: oci-gpu-hook(8).\n");
 	if (fflush(out) != 0 || ferror(out)) {
 		return err_sys(err, EIO, "write the help");
 	}
@@ -104,7 +105,8 @@ static int parse_log_level(const char *text, enum log_level *ret, struct err *er
 		}
 	}
 	return err_set(err, EINVAL,
-		       "read option '--log-level': '%s' is none of error, warning, info", text);
+		       "read option '--log-level': '%s' is none of error, warning, info",
+		       text);
 }
 
 static int take_option(enum option_id id, const char *value, struct cli *cli,
@@ -125,7 +127,8 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 		break;
 	case OPTION_ANNOTATION:
 		if (!*value) {
-			return err_set(err, EINVAL, "read option '--annotation': it is empty");
+			return err_set(err, EINVAL,
+				       "read option '--annotation': it is empty");
 		}
 		cli->annotation = value;
 		break;
@@ -165,9 +168,10 @@ static int take_command(int n_words, char **words, struct cli *cli, struct err *
 			       words[0]);
 	}
 	if (n_words > 1) {
-		return err_set(err, EINVAL,
-			       "read the command line: unexpected argument '%s'; see --help",
-			       words[1]);
+		return err_set(
+			err, EINVAL,
+			"read the command line: unexpected argument '%s'; see --help",
+			words[1]);
 	}
 	return 0;
 }
@@ -209,14 +213,16 @@ int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		if (found == ':') {
-			return err_set(err, EINVAL,
-				       "read the command line: '%s' needs a value; see --help",
-				       argv[optind - 1]);
+			return err_set(
+				err, EINVAL,
+				"read the command line: '%s' needs a value; see --help",
+				argv[optind - 1]);
 		}
 		if (found == '?') {
-			return err_set(err, EINVAL,
-				       "read the command line: unknown option '%s'; see --help",
-				       argv[optind - 1]);
+			return err_set(
+				err, EINVAL,
+				"read the command line: unknown option '%s'; see --help",
+				argv[optind - 1]);
 		}
 		r = take_option((enum option_id)(found - 1), optarg, &cli, err);
 		if (r < 0) {

@@ -15,9 +15,9 @@ struct command {
 	const char *help;
 	/* Return: 0, or negative errno as in @err. */
 	int (*run)(const struct cli *cli, struct report *report, struct err *err);
-	bool is_hook;      /* called by a runtime: state on stdin, errors also to syslog */
-	bool has_json;     /* takes --json */
-	bool has_request;  /* takes --bundle or --gpu */
+	bool is_hook;	  /* called by a runtime: state on stdin, errors also to syslog */
+	bool has_json;	  /* takes --json */
+	bool has_request; /* takes --bundle or --gpu */
 };
 
 struct cli {

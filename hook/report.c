@@ -25,7 +25,8 @@ static const int syslog_priorities[LOG_LEVEL_COUNT] = {
 
 void report_connect(struct report *report)
 {
-	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	const struct sockaddr_un address = {.sun_family = AF_UNIX,
+					    .sun_path = "/dev/log"};
 	int fd;
 
 	if (!report->has_syslog || report->syslog_fd >= 0) {
@@ -44,7 +45,8 @@ void report_connect(struct report *report)
 }
 
 /* What cannot be written cannot be reported either, so results are not looked at. */
-static void write_line(const struct report *report, enum log_level level, const char *text)
+static void write_line(const struct report *report, enum log_level level,
+		       const char *text)
 {
 	char line[sizeof(((struct err *)NULL)->msg) + 64];
 	int n;
@@ -68,7 +70,8 @@ void report_error(const struct report *report, const struct err *err)
 	write_line(report, LOG_LEVEL_ERROR, err->msg);
 }
 
-void report_message(const struct report *report, enum log_level level, const char *fmt, ...)
+void report_message(const struct report *report, enum log_level level, const char *fmt,
+		    ...)
 {
 	struct err line = {0};
 	va_list ap;

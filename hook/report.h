@@ -24,7 +24,7 @@ extern const char *const log_level_names[LOG_LEVEL_COUNT];
 struct report {
 	enum log_level level;
 	bool has_syslog; /* messages also go to the system's log */
-	int syslog_fd;   /* or -1: not connected */
+	int syslog_fd;	 /* or -1: not connected */
 };
 
 /**

@@ -20,11 +20,14 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "host/host.h"
 #include "injector/injectors.h"
 #include "model/gpu_spec.h"
 #include "oci/config.h"
+#include "oci/message.h"
 #include "oci/state.h"
+#include "parser.h"
 #include "sandbox.h"
 #include "stage/build_plan.h"
 #include "stage/check_plan.h"
@@ -33,11 +36,10 @@
 /* A runtime writes the state at once. */
 #define STATE_DEADLINE_MS 10000
 
-/* A bundle that asks for GPUs, or not. */
+/* A bundle and what it asks for. */
 struct request {
 	int bundle_fd;
-	struct oci_config config; /* config.request NULL: not */
-	struct gpu_spec spec;
+	struct parsed parsed;
 };
 
 /* From a GpuSpec to a checked plan; selection and inventory are what the plan stands on. */
@@ -50,8 +52,7 @@ struct outcome {
 static void request_clear(struct request *request)
 {
 	cleanup_close(&request->bundle_fd);
-	oci_config_clear(&request->config);
-	gpu_spec_clear(&request->spec);
+	parsed_clear(&request->parsed);
 }
 DEFINE_CLEANUP(struct request, request_clear)
 
@@ -63,45 +64,75 @@ static void outcome_clear(struct outcome *outcome)
 }
 DEFINE_CLEANUP(struct outcome, outcome_clear)
 
-static int read_state(struct oci_state *ret, struct err *err)
+/*
+ * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
+ * request->parsed stays empty; else it is parsed, together with the state if there is one.
+ */
+static int read_bundle(const char *bundle, const struct bytes *state, const char *key,
+		       struct request *request, struct err *err)
 {
-	struct bytes text = {0};
-	int r;
-
-	r = read_all(STDIN_FILENO, "the container's state on standard input",
-		     LIMIT_STATE_BYTES, STATE_DEADLINE_MS, &text, err);
-	if (r == 0) {
-		r = oci_state_parse(text.data, text.len, ret, err);
-	}
-	bytes_clear(&text);
-	return r;
-}
-
-/* Leaves request->config.request NULL if the bundle has none. */
-static int read_request(const char *bundle, const char *key, struct request *request,
-			struct err *err)
-{
-	struct bytes text = {0};
+	struct bytes config = {0};
+	const struct parser_input input = {.state = state, .config = &config, .key = key};
 	int r;
 
 	request->bundle_fd = oci_config_open_bundle(bundle, err);
 	if (request->bundle_fd < 0) {
 		return -err->code;
 	}
-	r = oci_config_read(request->bundle_fd, &text, err);
-	if (r == 0 && oci_config_may_request(text.data, text.len, key)) {
-		r = oci_config_parse(text.data, text.len, key, &request->config, err);
+	r = oci_config_read(request->bundle_fd, &config, err);
+	if (r == 0 && oci_config_may_request(config.data, config.len, key)) {
+		r = parser_run(&input, &request->parsed, err);
 	}
-	bytes_clear(&text);
-	if (r < 0 || !request->config.request) {
+	bytes_clear(&config);
+	return r;
+}
+
+/* Where the state cannot be read at a glance, it is parsed to find the bundle. */
+static int find_bundle(const struct bytes *state, char *ret, size_t size, struct err *err)
+{
+	const struct parser_input input = {.state = state};
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	int r;
+
+	if (oci_state_find_bundle(state->data, state->len, ret, size)) {
+		return 0;
+	}
+	r = parser_run(&input, &parsed, err);
+	if (r < 0) {
 		return r;
 	}
-	r = gpu_spec_parse(request->config.request, request->config.request_len,
-			   &request->spec, err);
-	if (r < 0) {
-		return err_wrap(err, "read annotation '%s'", request->config.request_key);
+	if (snprintf(ret, size, "%s", parsed.state.bundle) >= (int)size) {
+		return err_set(err, ENAMETOOLONG,
+			       "take the bundle from the state: its path is too long");
 	}
 	return 0;
+}
+
+static int read_request(const char *key, struct request *request, struct err *err)
+{
+	char bundle[PATH_MAX];
+	struct bytes state = {0};
+	int r;
+
+	r = read_all(STDIN_FILENO, "the container's state on standard input",
+		     LIMIT_STATE_BYTES, STATE_DEADLINE_MS, &state, err);
+	if (r == 0) {
+		r = find_bundle(&state, bundle, sizeof(bundle), err);
+	}
+	if (r == 0) {
+		r = read_bundle(bundle, &state, key, request, err);
+	}
+	/* The glance and the parser must have seen the same. */
+	if (r == 0 && request->parsed.has_request &&
+	    !text_equals(bundle, request->parsed.state.bundle)) {
+		r = err_set(
+			err, EINVAL,
+			"take the bundle from the state: it is '%s' at one place and '%s' "
+			"at another",
+			bundle, request->parsed.state.bundle);
+	}
+	bytes_clear(&state);
+	return r;
 }
 
 /* A shortage is looked at again with all that the host has, for the message alone. */
@@ -122,7 +153,8 @@ static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
 			r = injectors_add_driverless(host, &outcome->inventory, err);
 		}
 		if (r == 0) {
-			r = select_gpus(spec, &outcome->inventory, &outcome->selection, err);
+			r = select_gpus(spec, &outcome->inventory, &outcome->selection,
+					err);
 		}
 	}
 	return r < 0 ? err_wrap(err, "select GPUs") : 0;
@@ -150,25 +182,27 @@ static int find_rootfs(const struct request *request, char **ret, struct err *er
 {
 	char bundle[PATH_MAX];
 
-	if (request->config.root_path[0] == '/') {
-		*ret = xstrdup(request->config.root_path);
+	if (request->parsed.config.root_path[0] == '/') {
+		*ret = xstrdup(request->parsed.config.root_path);
 		return 0;
 	}
 	if (fchdir(request->bundle_fd) < 0 || !getcwd(bundle, sizeof(bundle))) {
 		return err_sys(err, errno, "find the path of the bundle");
 	}
-	*ret = xasprintf("%s/%s", bundle, request->config.root_path);
+	*ret = xasprintf("%s/%s", bundle, request->parsed.config.root_path);
 	return 0;
 }
 
-static int apply(const struct oci_state *state, const struct request *request,
-		 const struct host *host, const struct plan *plan, struct err *err)
+static int apply(const struct request *request, const struct host *host,
+		 const struct plan *plan, struct err *err)
 {
+	const struct oci_state *state = &request->parsed.state;
 	autofree char *rootfs_path = NULL;
 	struct apply_target target = {
 		.pid = state->pid,
 		.id = state->id,
 		.host_root_fd = host->root_fd,
+		.entered = sandbox_enter_container,
 	};
 	int r;
 
@@ -181,10 +215,6 @@ static int apply(const struct oci_state *state, const struct request *request,
 		return r;
 	}
 	target.rootfs_path = rootfs_path;
-	r = sandbox_keep_capabilities(err);
-	if (r < 0) {
-		return r;
-	}
 	return apply_plan(plan, &target, err);
 }
 
@@ -207,44 +237,46 @@ static void report_done(const struct report *report, const struct oci_state *sta
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
-	cleanup(oci_state_clearp) struct oci_state state = {0};
 	cleanup(outcome_clearp) struct outcome outcome = {0};
 	cleanup(host_closep) struct host host = {.root_fd = -1};
+	const struct parsed *parsed = &request.parsed;
 	int r;
 
 	sandbox_set_deadline();
-	r = read_state(&state, err);
-	if (r == 0) {
-		r = read_request(state.bundle, cli->annotation, &request, err);
-	}
-	if (r == 0 && (!request.config.request || !gpu_spec_is_request(&request.spec))) {
+	r = read_request(cli->annotation, &request, err);
+	if (r == 0 && !(parsed->has_request && gpu_spec_is_request(&parsed->spec))) {
 		return 0;
 	}
 	/* Still among the host's own paths, and from here on there is something to say. */
 	report_connect(report);
 	if (r == 0) {
+		r = sandbox_enter_host(err);
+	}
+	if (r == 0) {
 		r = host_open(cli->host_root, &host, err);
 	}
 	if (r == 0) {
-		r = make_plan(&host, &request.spec, &request.config.container, &outcome, err);
+		r = make_plan(&host, &parsed->spec, &parsed->config.container, &outcome,
+			      err);
 	}
 	if (r == 0) {
-		r = apply(&state, &request, &host, &outcome.plan, err);
+		r = apply(&request, &host, &outcome.plan, err);
 	}
 	if (r == 0) {
-		report_done(report, &state, &outcome);
+		report_done(report, &parsed->state, &outcome);
 	}
 	return r;
 }
 
-static int read_gpu_option(const char *value, struct request *request, struct err *err)
+static int read_gpu_option(const char *value, struct parsed *parsed, struct err *err)
 {
 	int r;
 
-	r = gpu_spec_parse(value, strlen(value), &request->spec, err);
+	r = gpu_spec_parse(value, strlen(value), &parsed->spec, err);
 	if (r < 0) {
 		return err_wrap(err, "read option '--gpu'");
 	}
+	parsed->has_request = true;
 	return 0;
 }
 
@@ -253,26 +285,24 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
 	cleanup(outcome_clearp) struct outcome outcome = {0};
 	cleanup(host_closep) struct host host = {.root_fd = -1};
+	struct parsed *parsed = &request.parsed;
 	struct plan_report printed = {0};
 	int r;
 
 	(void)report;
-	if (cli->gpu) {
-		r = read_gpu_option(cli->gpu, &request, err);
-	} else {
-		r = read_request(cli->bundle, cli->annotation, &request, err);
-	}
+	r = cli->gpu ? read_gpu_option(cli->gpu, parsed, err)
+		     : read_bundle(cli->bundle, NULL, cli->annotation, &request, err);
 	if (r < 0) {
 		return r;
 	}
-	if (cli->gpu || request.config.request) {
-		printed.spec = &request.spec;
+	if (parsed->has_request) {
+		printed.spec = &parsed->spec;
 	}
-	if (gpu_spec_is_request(&request.spec)) {
+	if (parsed->has_request && gpu_spec_is_request(&parsed->spec)) {
 		r = host_open(cli->host_root, &host, err);
 		if (r == 0) {
-			r = make_plan(&host, &request.spec, &request.config.container, &outcome,
-				      err);
+			r = make_plan(&host, &parsed->spec, &parsed->config.container,
+				      &outcome, err);
 		}
 		if (r < 0) {
 			return r;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,8 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "filter.h"
+
 /* 10 s for the run and 2 s more to undo and report. */
 #define HARD_LIMIT_SECONDS 12U
+
+/* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. */
+#define OVERFLOW_ID 65534
 
 /* An O_PATH descriptor: read() and write() on it fail with EBADF, and no device is opened. */
 static void fill_standard_fds(void)
@@ -66,12 +72,9 @@ void sandbox_set_deadline(void)
 	(void)alarm(HARD_LIMIT_SECONDS);
 }
 
-int sandbox_keep_capabilities(struct err *err)
+/* Sets the permitted and effective sets to those of @wanted that are permitted now. */
+static int keep_capabilities(const cap_value_t *wanted, size_t n, struct err *err)
 {
-	static const cap_value_t needed[] = {
-		CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
-		CAP_SETUID,    CAP_SETGID,     CAP_DAC_OVERRIDE,
-	};
 	cap_t now = cap_get_proc();
 	cap_t kept = cap_init();
 	int r = 0;
@@ -79,12 +82,12 @@ int sandbox_keep_capabilities(struct err *err)
 	if (!now || !kept) {
 		r = err_sys(err, errno, "read our capabilities");
 	}
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && r == 0; i++) {
+	for (size_t i = 0; i < n && r == 0; i++) {
 		cap_flag_value_t has = CAP_CLEAR;
 
-		if (cap_get_flag(now, needed[i], CAP_PERMITTED, &has) < 0 ||
-		    cap_set_flag(kept, CAP_PERMITTED, 1, &needed[i], has) < 0 ||
-		    cap_set_flag(kept, CAP_EFFECTIVE, 1, &needed[i], has) < 0) {
+		if (cap_get_flag(now, wanted[i], CAP_PERMITTED, &has) < 0 ||
+		    cap_set_flag(kept, CAP_PERMITTED, 1, &wanted[i], has) < 0 ||
+		    cap_set_flag(kept, CAP_EFFECTIVE, 1, &wanted[i], has) < 0) {
 			r = err_sys(err, errno, "choose our capabilities");
 		}
 	}
@@ -94,4 +97,49 @@ int sandbox_keep_capabilities(struct err *err)
 	(void)cap_free(kept);
 	(void)cap_free(now);
 	return r;
+}
+
+int sandbox_enter_parser(int reply_fd, struct err *err)
+{
+	int r;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (dup2(reply_fd, STDOUT_FILENO) < 0) {
+		return err_sys(err, errno, "prepare the parser");
+	}
+	(void)close(STDIN_FILENO);
+	(void)close_range(STDERR_FILENO, UINT_MAX, 0);
+	/* In a user namespace the id may not be mapped, and an ordinary user may not change;
+	   there the capabilities and the filter are what counts. */
+	(void)setgroups(0, NULL);
+	(void)!setresgid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
+	(void)!setresuid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
+	r = keep_capabilities(NULL, 0, err);
+	return r < 0 ? r : filter_load(FILTER_PARSER, err);
+}
+
+int sandbox_enter_host(struct err *err)
+{
+	static const cap_value_t needed[] = {
+		CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
+		CAP_SETUID,    CAP_SETGID,     CAP_DAC_OVERRIDE,
+	};
+	int r;
+
+	r = keep_capabilities(needed, sizeof(needed) / sizeof(needed[0]), err);
+	return r < 0 ? r : filter_load(FILTER_HOST, err);
+}
+
+int sandbox_enter_container(struct err *err)
+{
+	static const cap_value_t needed[] = {
+		CAP_SYS_ADMIN,
+		CAP_SETUID,
+		CAP_SETGID,
+		CAP_DAC_OVERRIDE,
+	};
+	int r;
+
+	r = keep_capabilities(needed, sizeof(needed) / sizeof(needed[0]), err);
+	return r < 0 ? r : filter_load(FILTER_CONTAINER, err);
 }

@@ -26,14 +26,36 @@ void sandbox_start(void);
 void sandbox_set_deadline(void);
 
 /**
- * sandbox_keep_capabilities() - Give up every capability that applying a plan does not need
+ * sandbox_enter_parser() - Become the child that parses
+ * @reply_fd:	becomes standard output; every other descriptor is closed
  *
- * Kept, where we have them: CAP_SYS_ADMIN (mounts, setns, device programs), CAP_SYS_CHROOT
- * (setns), CAP_SYS_PTRACE (namespaces of a process with more capabilities than ours),
- * CAP_SETUID and CAP_SETGID (file system ids of a mapped root), CAP_DAC_OVERRIDE (the
- * container's directories).
+ * No capability, the overflow uid where we may change to it, death with the parent, and
+ * the parser's filter.
  *
- * Mustn't: be called before the bundle has been read: a rootless engine's files may need
- * more.
+ * Mustn't: be called in the process that goes on.
  */
-int sandbox_keep_capabilities(struct err *err);
+int sandbox_enter_parser(int reply_fd, struct err *err);
+
+/**
+ * sandbox_enter_host() - Give up what finding GPUs and applying a plan do not need
+ *
+ * Capabilities kept, where we have them: CAP_SYS_ADMIN (mounts, setns, device programs),
+ * CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE (namespaces of a process with more capabilities
+ * than ours), CAP_SETUID and CAP_SETGID (file system ids of a mapped root),
+ * CAP_DAC_OVERRIDE (the container's directories). No other can come back: the bounding set
+ * does not matter, since nothing can be executed any more.
+ *
+ * Should: come before the host or the container is looked at.
+ * Mustn't: come before the bundle has been read, the parser has run and the log is open.
+ */
+int sandbox_enter_host(struct err *err);
+
+/**
+ * sandbox_enter_container() - Give up what is of no use in the container's mount namespace
+ *
+ * What is left: CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, and the container's
+ * filter, which knows no path but through openat2().
+ *
+ * Should: be the first thing after setns().
+ */
+int sandbox_enter_container(struct err *err);

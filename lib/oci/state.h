@@ -7,6 +7,7 @@
  * write: specs/sources.md.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -32,3 +33,15 @@ DEFINE_CLEANUP(struct oci_state, oci_state_clear)
  * Unknown keys are ignored: crun adds "root", youki its own. null counts as absent.
  */
 int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct err *err);
+
+/**
+ * oci_state_find_bundle() - The bundle, without parsing
+ * @ret:	room for @size bytes
+ *
+ * For the container that asks for nothing, whose state is not parsed: finds the one place
+ * where the key "bundle" can be, and only a path without escapes.
+ *
+ * Return: false where that is not so plain; then oci_state_parse() is needed. A true is a
+ * guess until oci_state_parse() says the same.
+ */
+bool oci_state_find_bundle(const char *text, size_t len, char *ret, size_t size);

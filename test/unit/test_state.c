@@ -201,3 +201,49 @@ Test(state, every_truncation_is_an_error)
 		cr_assert_neq(err.msg[0], '\0');
 	}
 }
+
+/* ---- a glance instead of a parse ---------------------------------------------------------- */
+
+static const char *glance(const char *text)
+{
+	static char bundle[64];
+	size_t len = strlen(text);
+	char *copy = malloc(len); /* no NUL behind it */
+	bool is_found;
+
+	memcpy(copy, text, len);
+	is_found = oci_state_find_bundle(copy, len, bundle, sizeof(bundle));
+	free(copy);
+	return is_found ? bundle : NULL;
+}
+
+Test(state, a_glance_finds_a_plain_bundle)
+{
+	cr_expect_str_eq(glance("{\"id\":\"a\",\"bundle\":\"/run/b\",\"pid\":1}"),
+			 "/run/b");
+	cr_expect_str_eq(glance("{ \"bundle\"\n:\t\"/b\" }"), "/b");
+	cr_expect_str_eq(
+		glance("{\"bundle\":\"/b\",\"annotations\":{\"x\":\"\\\"bundle\\\"\"}}"),
+		"/b", "quotes in a string have a backslash");
+}
+
+Test(state, a_glance_leaves_the_rest_to_the_parser)
+{
+	cr_expect_null(glance(""));
+	cr_expect_null(glance("{\"id\":\"a\"}"));
+	cr_expect_null(glance("{\"bundle\":\"\\/b\"}"), "an escape");
+	cr_expect_null(glance("{\"bundle\":\"b\"}"), "a relative path");
+	cr_expect_null(glance("{\"bundle\":7}"));
+	cr_expect_null(glance("{\"bundle\":null}"));
+	cr_expect_null(glance("{\"bundle\":\"/b"), "cut off");
+	cr_expect_null(glance("{\"bundle\""), "cut off");
+	cr_expect_null(glance("{\"bundle\":"), "cut off");
+	cr_expect_null(glance("{\"b\\u0075ndle\":\"/b\"}"), "an escaped key");
+	cr_expect_null(glance("{\"x\":\"bundle\",\"bundle\":\"/b\"}"), "twice");
+	cr_expect_null(
+		glance("{\"annotations\":{\"bundle\":\"/evil\"},\"bundle\":\"/b\"}"),
+		"twice");
+	cr_expect_null(glance("{\"bundle\":\"/0123456789012345678901234567890123456789"
+			      "01234567890123456789012345\"}"),
+		       "longer than the room for it");
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * filter_rules.h - which system calls each phase may make
+ *
+ * Read by gen_filters.c, which turns the tables into BPF with libseccomp when the program
+ * is built: making a filter at run time would cost more than all of the hook's own work.
+ * What is not listed fails with EPERM (a message and an undo follow), in the parser it
+ * kills. A phase's filter stays in force below the next one's, so each later table is a
+ * part of the earlier one's.
+ */
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+
+struct filter_rule {
+	int syscall;
+	unsigned int n_args; /* conditions that must all hold; 0: any arguments */
+	struct scmp_arg_cmp args[1];
+};
+
+#define ANY(name)                  \
+	{                          \
+		SCMP_SYS(name), 0, \
+		{                  \
+			{          \
+				0  \
+			}          \
+		}                  \
+	}
+#define WHEN(name, arg, value)                                 \
+	{                                                      \
+		SCMP_SYS(name), 1,                             \
+		{                                              \
+			{                                      \
+				(arg), SCMP_CMP_EQ, (value), 0 \
+			}                                      \
+		}                                              \
+	}
+/* All bits of @mask are off. */
+#define UNLESS(name, arg, mask)                                      \
+	{                                                            \
+		SCMP_SYS(name), 1,                                   \
+		{                                                    \
+			{                                            \
+				(arg), SCMP_CMP_MASKED_EQ, (mask), 0 \
+			}                                            \
+		}                                                    \
+	}
+
+/* Memory of malloc(): never executable. */
+#define MEMORY_RULES \
+	ANY(brk), UNLESS(mmap, 2, PROT_EXEC), ANY(munmap), ANY(mremap), ANY(madvise)
+
+#define END_RULES ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(restart_syscall)
+
+/* Computes, and writes its message. getrandom: jansson's hash seed. */
+static const struct filter_rule parser_rules[] = {
+	MEMORY_RULES,
+	END_RULES,
+	ANY(write),
+	ANY(getrandom),
+};
+
+/* What is undone, and how it is reported, in the container's mount namespace. */
+#define CONTAINER_RULES                                                                \
+	ANY(openat2), ANY(fstat), ANY(newfstatat), ANY(statx), ANY(readlinkat),        \
+		ANY(mkdirat), ANY(symlinkat), ANY(unlinkat), ANY(move_mount),          \
+		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
+		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
+		WHEN(bpf, 0, BPF_PROG_ATTACH)
+
+/* After setns(): only what is below a descriptor that openat2() resolves. */
+static const struct filter_rule container_rules[] = {
+	MEMORY_RULES,
+	END_RULES,
+	CONTAINER_RULES,
+};
+
+/* From the parsed request on: find GPUs, prepare mounts and rules, enter. No execve, no
+   fork, no new socket, no ptrace, no kill, nothing of the network. */
+static const struct filter_rule host_rules[] = {
+	MEMORY_RULES,
+	END_RULES,
+	CONTAINER_RULES,
+	ANY(openat),
+	ANY(read),
+	ANY(lseek),
+	ANY(getdents64),
+	WHEN(fcntl, 1, F_GETFL),
+	WHEN(fcntl, 1, F_SETFD),
+	ANY(fstatfs),
+	ANY(getcwd),
+	ANY(getppid),
+	ANY(poll),
+	ANY(pidfd_open),
+	ANY(clock_gettime),
+	ANY(open_tree),
+	ANY(mount_setattr),
+	ANY(fsopen),
+	ANY(fsconfig),
+	ANY(fsmount),
+	WHEN(setns, 1, CLONE_NEWNS),
+	WHEN(bpf, 0, BPF_PROG_LOAD),
+	WHEN(bpf, 0, BPF_PROG_QUERY),
+	WHEN(bpf, 0, BPF_PROG_GET_FD_BY_ID),
+	WHEN(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
+	ANY(capget),
+	ANY(capset),
+	ANY(seccomp),
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parser.c - parse what strangers wrote, in a child that can do nothing else */
+
+#include "parser.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sandbox.h"
+
+/* 16 MiB of JSON take a quarter of a second. */
+#define PARSER_DEADLINE_MS 5000
+
+static int parse_request(const struct parser_input *input, struct parsed *parsed,
+			 struct err *err)
+{
+	struct oci_config *config = &parsed->config;
+	int r;
+
+	r = oci_config_parse(input->config->data, input->config->len, input->key, config,
+			     err);
+	if (r < 0 || !config->request) {
+		return r;
+	}
+	parsed->has_request = true;
+	r = gpu_spec_parse(config->request, config->request_len, &parsed->spec, err);
+	if (r < 0) {
+		return err_wrap(err, "read annotation '%s'", config->request_key);
+	}
+	return 0;
+}
+
+static int parse_all(const struct parser_input *input, struct parsed *parsed,
+		     struct err *err)
+{
+	int r = 0;
+
+	if (input->state) {
+		r = oci_state_parse(input->state->data, input->state->len, &parsed->state,
+				    err);
+	}
+	if (r == 0 && input->config) {
+		r = parse_request(input, parsed, err);
+	}
+	return r;
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0) {
+			return false;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* Frees nothing: the process ends. */
+static _Noreturn void run_child(const struct parser_input *input, int reply_fd)
+{
+	struct parsed parsed = {0};
+	struct message message = {0};
+	struct err err = {0};
+
+	if (sandbox_enter_parser(reply_fd, &err) == 0) {
+		(void)parse_all(input, &parsed, &err);
+	}
+	message_encode(&parsed, &err, &message);
+	_exit(write_all(STDOUT_FILENO, message.data, message.len) ? 0 : 1);
+}
+
+static int wait_for_child(pid_t child, struct err *err)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR) {
+			return err_sys(err, errno, "wait for the parser");
+		}
+	}
+	if (WIFSIGNALED(status)) {
+		return err_set(
+			err, EBADMSG,
+			"parse the container's configuration: the parser was killed by "
+			"signal %d; see the kernel's log, and report it",
+			WTERMSIG(status));
+	}
+	if (WEXITSTATUS(status) != 0) {
+		return err_set(err, EBADMSG,
+			       "parse the container's configuration: the parser gave up");
+	}
+	return 0;
+}
+
+int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err)
+{
+	struct bytes reply = {0};
+	autoclose int read_fd = -1;
+	int fds[2];
+	pid_t child;
+	int r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		return err_sys(err, errno, "make a pipe for the parser");
+	}
+	read_fd = fds[0];
+	child = fork();
+	if (child == 0) {
+		run_child(input, fds[1]);
+	}
+	(void)close(fds[1]);
+	if (child < 0) {
+		return err_sys(err, errno, "start the parser");
+	}
+	r = read_all(read_fd, "the parser's reply", LIMIT_MESSAGE_BYTES,
+		     PARSER_DEADLINE_MS, &reply, err);
+	if (r < 0) {
+		/* It may still be running: after a deadline, or after too long a reply. */
+		(void)kill(child, SIGKILL);
+		(void)waitpid(child, NULL, 0);
+		return r;
+	}
+	r = wait_for_child(child, err);
+	if (r == 0) {
+		r = message_decode(reply.data, reply.len, ret, err);
+	}
+	bytes_clear(&reply);
+	/* What the caller counts on, whoever wrote the reply. */
+	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
+		parsed_clear(ret);
+		r = err_set(err, EBADMSG, "read the parser's reply: it lacks the state");
+	}
+	return r;
+}

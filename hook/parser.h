@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * parser.h - parse what strangers wrote, in a child that can do nothing else
+ *
+ * Theory of operation. The parent reads the bytes (bounded) and forks. The child has no
+ * capability, another uid where there is one, no descriptor but its end of a pipe, and a
+ * filter of the few system calls that computing and writing need; it parses, writes one
+ * message (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES, waits,
+ * and checks every field. One fork costs about 0.1 ms, which is why a container without a
+ * request is found by a search in the bytes alone and needs none.
+ */
+
+#include "base/err.h"
+#include "base/io.h"
+#include "oci/message.h"
+
+struct parser_input {
+	const struct bytes *state;  /* or NULL: none, as for `plan` */
+	const struct bytes *config; /* or NULL: the state alone */
+	const char *key;	    /* of the annotation; with `config` */
+};
+
+/**
+ * parser_run() - Parse in a child
+ * @ret:	filled on success only; parsed_clear() it
+ * @err:	what the parser found; EBADMSG: the child was killed, or its reply is none;
+ *		ETIMEDOUT
+ */
+int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err);

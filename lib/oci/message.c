@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* message.c - what the parsing child tells its parent */
+
+#include "oci/message.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* Changes with the form below: parent and child are one binary, so this is a check of the
+   child's sanity, not of its age. */
+#define MESSAGE_VERSION 0x6f676801U
+
+/* A string that is NULL. */
+#define NO_STRING UINT32_MAX
+
+/* Strings are annotation values at most. */
+#define LIMIT_STRING_BYTES LIMIT_ANNOTATION_BYTES
+
+/* Source: Linux include/uapi/linux/limits.h, NGROUPS_MAX. */
+#define LIMIT_GROUPS 65536U
+
+void parsed_clear(struct parsed *parsed)
+{
+	oci_state_clear(&parsed->state);
+	oci_config_clear(&parsed->config);
+	gpu_spec_clear(&parsed->spec);
+	*parsed = (struct parsed){0};
+}
+
+void message_clear(struct message *message)
+{
+	free(message->data);
+	*message = (struct message){0};
+}
+
+/* ---- the child writes ------------------------------------------------------------------ */
+
+static void put_bytes(struct message *message, const void *bytes, size_t n)
+{
+	message->data = xrealloc(message->data, message->len + n);
+	memcpy(message->data + message->len, bytes, n);
+	message->len += n;
+}
+
+static void put_u32(struct message *message, uint32_t value)
+{
+	put_bytes(message, &value, sizeof(value));
+}
+
+static void put_string(struct message *message, const char *text)
+{
+	if (!text) {
+		put_u32(message, NO_STRING);
+		return;
+	}
+	put_u32(message, (uint32_t)strlen(text));
+	put_bytes(message, text, strlen(text));
+}
+
+static void put_container(struct message *message, const struct container *ctr)
+{
+	put_u32(message, ctr->uid);
+	put_u32(message, ctr->gid);
+	put_u32(message, (uint32_t)ctr->n_additional_gids);
+	for (size_t i = 0; i < ctr->n_additional_gids; i++) {
+		put_u32(message, ctr->additional_gids[i]);
+	}
+	put_u32(message, ctr->has_user_namespace);
+}
+
+static void put_spec(struct message *message, const struct gpu_spec *spec)
+{
+	put_u32(message, spec->count);
+	put_u32(message, spec->is_all);
+	put_string(message, spec->vendor);
+	put_u32(message, spec->has_vendor);
+	put_string(message, spec->mode);
+	put_u32(message, (uint32_t)spec->n_devices);
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		put_string(message, spec->devices[i]);
+	}
+	put_string(message, spec->model);
+	put_u32(message, spec->sharing);
+	put_u32(message, spec->capabilities);
+	put_u32(message, spec->has_capabilities);
+}
+
+void message_encode(const struct parsed *parsed, const struct err *err,
+		    struct message *ret)
+{
+	struct message message = {0};
+
+	put_u32(&message, MESSAGE_VERSION);
+	put_u32(&message, (uint32_t)err->code);
+	if (err->code != 0) {
+		put_string(&message, err->msg);
+	} else {
+		put_string(&message, parsed->state.id);
+		put_string(&message, parsed->state.bundle);
+		put_u32(&message, (uint32_t)parsed->state.pid);
+		put_string(&message, parsed->config.root_path);
+		put_container(&message, &parsed->config.container);
+		put_u32(&message, parsed->has_request);
+		if (parsed->has_request) {
+			put_string(&message, parsed->config.request_key);
+			put_spec(&message, &parsed->spec);
+		}
+	}
+	*ret = message;
+}
+
+/* ---- the parent reads ------------------------------------------------------------------ */
+
+/* After the first thing that is wrong all further reads give nothing. */
+struct reader {
+	const char *at;
+	size_t left;
+	bool is_bad;
+};
+
+static uint32_t get_u32(struct reader *reader)
+{
+	uint32_t value = 0;
+
+	if (reader->is_bad || reader->left < sizeof(value)) {
+		reader->is_bad = true;
+		return 0;
+	}
+	memcpy(&value, reader->at, sizeof(value));
+	reader->at += sizeof(value);
+	reader->left -= sizeof(value);
+	return value;
+}
+
+/* A number up to @max. */
+static uint32_t get_bounded(struct reader *reader, uint32_t max)
+{
+	uint32_t value = get_u32(reader);
+
+	if (value > max) {
+		reader->is_bad = true;
+		return 0;
+	}
+	return value;
+}
+
+static bool get_bool(struct reader *reader)
+{
+	return get_bounded(reader, 1) == 1;
+}
+
+/* Return: text to free(), or NULL: there is none, or the message is bad. */
+static char *get_optional_string(struct reader *reader)
+{
+	uint32_t len = get_u32(reader);
+	char *text;
+
+	if (reader->is_bad || len == NO_STRING) {
+		return NULL;
+	}
+	if (len > reader->left || len > LIMIT_STRING_BYTES ||
+	    memchr(reader->at, '\0', len)) {
+		reader->is_bad = true;
+		return NULL;
+	}
+	text = xstrndup(reader->at, len);
+	reader->at += len;
+	reader->left -= len;
+	return text;
+}
+
+static char *get_string(struct reader *reader)
+{
+	char *text = get_optional_string(reader);
+
+	reader->is_bad |= !text;
+	return text;
+}
+
+static void get_container(struct reader *reader, struct container *ctr)
+{
+	uint32_t n;
+
+	ctr->uid = get_u32(reader);
+	ctr->gid = get_u32(reader);
+	n = get_bounded(reader, LIMIT_GROUPS);
+	if (n > reader->left / sizeof(uint32_t)) {
+		reader->is_bad = true;
+		return;
+	}
+	ctr->additional_gids = xcalloc(n, sizeof(*ctr->additional_gids));
+	ctr->n_additional_gids = n;
+	for (uint32_t i = 0; i < n; i++) {
+		ctr->additional_gids[i] = get_u32(reader);
+	}
+	ctr->has_user_namespace = get_bool(reader);
+}
+
+static void get_devices(struct reader *reader, struct gpu_spec *spec)
+{
+	uint32_t n = get_bounded(reader, LIMIT_GPUS);
+
+	spec->devices = xcalloc(n, sizeof(*spec->devices));
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		spec->devices[spec->n_devices++] = get_string(reader);
+	}
+}
+
+static void get_spec(struct reader *reader, struct gpu_spec *spec)
+{
+	spec->count = get_u32(reader);
+	spec->is_all = get_bool(reader);
+	spec->vendor = get_string(reader);
+	spec->has_vendor = get_bool(reader);
+	spec->mode = get_optional_string(reader);
+	get_devices(reader, spec);
+	spec->model = get_optional_string(reader);
+	spec->sharing = (enum gpu_sharing)get_bounded(reader, GPU_SHARING_COUNT - 1);
+	spec->capabilities = get_bounded(reader, (1U << GPU_CAPABILITY_COUNT) - 1);
+	spec->has_capabilities = get_bool(reader);
+}
+
+static void get_parsed(struct reader *reader, struct parsed *parsed)
+{
+	parsed->state.id = get_optional_string(reader);
+	parsed->state.bundle = get_optional_string(reader);
+	parsed->state.pid = (pid_t)get_bounded(reader, INT_MAX);
+	parsed->config.root_path = get_optional_string(reader);
+	get_container(reader, &parsed->config.container);
+	parsed->has_request = get_bool(reader);
+	if (parsed->has_request) {
+		parsed->config.request_key = get_string(reader);
+		get_spec(reader, &parsed->spec);
+		reader->is_bad |= !parsed->config.root_path;
+	}
+	/* Nothing may follow. */
+	reader->is_bad |= reader->left > 0;
+}
+
+static int get_error(struct reader *reader, uint32_t code, struct err *err)
+{
+	autofree char *text = get_string(reader);
+
+	if (reader->is_bad || reader->left > 0 || code > INT_MAX) {
+		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
+	}
+	return err_set(err, (int)code, "%s", text);
+}
+
+int message_decode(const char *data, size_t len, struct parsed *ret, struct err *err)
+{
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	struct reader reader = {.at = data, .left = len};
+	uint32_t code;
+
+	if (get_u32(&reader) != MESSAGE_VERSION) {
+		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
+	}
+	code = get_u32(&reader);
+	if (code != 0) {
+		return get_error(&reader, code, err);
+	}
+	get_parsed(&reader, &parsed);
+	if (reader.is_bad) {
+		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
+	}
+	*ret = parsed;
+	parsed = (struct parsed){0};
+	return 0;
+}
