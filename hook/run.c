@@ -17,6 +17,7 @@
 #include "backend/apply/apply.h"
 #include "backend/print.h"
 #include "base/cleanup.h"
+#include "base/deadline.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -33,8 +34,12 @@
 #include "stage/check_plan.h"
 #include "stage/select.h"
 
+/* The hooks.d file gives the hook 15 seconds, and a runtime may give it for ever. */
+#define DEADLINE_SECONDS 10U
+#define GRACE_SECONDS	 2U
+
 /* A runtime writes the state at once. */
-#define STATE_DEADLINE_MS 10000
+#define STATE_DEADLINE_MS 5000
 
 /* A bundle and what it asks for. */
 struct request {
@@ -242,7 +247,7 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	const struct parsed *parsed = &request.parsed;
 	int r;
 
-	sandbox_set_deadline();
+	deadline_start(DEADLINE_SECONDS, GRACE_SECONDS);
 	r = read_request(cli->annotation, &request, err);
 	if (r == 0 && !(parsed->has_request && gpu_spec_is_request(&parsed->spec))) {
 		return 0;

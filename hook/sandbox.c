@@ -17,9 +17,6 @@
 
 #include "filter.h"
 
-/* 10 s for the run and 2 s more to undo and report. */
-#define HARD_LIMIT_SECONDS 12U
-
 /* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. */
 #define OVERFLOW_ID 65534
 
@@ -58,18 +55,12 @@ void sandbox_start(void)
 	(void)clearenv();
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGALRM, SIG_DFL);
 	/* A reader of our stderr that has gone away is no reason to die half way. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(022);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	raise_limits();
-}
-
-void sandbox_set_deadline(void)
-{
-	(void)alarm(HARD_LIMIT_SECONDS);
 }
 
 /* Sets the permitted and effective sets to those of @wanted that are permitted now. */

@@ -17,15 +17,6 @@
 void sandbox_start(void);
 
 /**
- * sandbox_set_deadline() - End the program if it takes too long
- *
- * The hooks.d file gives the hook 15 seconds, and a runtime may give it for ever. What is
- * read from a pipe has a limit of its own below this one; so this is for a kernel that
- * does not answer.
- */
-void sandbox_set_deadline(void);
-
-/**
  * sandbox_enter_parser() - Become the child that parses
  * @reply_fd:	becomes standard output; every other descriptor is closed
  *

@@ -14,10 +14,10 @@
 #define cleanup(fn) __attribute__((cleanup(fn)))
 
 /* Defines <free_fn>p, which cleanup() can call: DEFINE_CLEANUP(struct plan, plan_clear). */
-#define DEFINE_CLEANUP(type, clear_fn)                                                   \
-	static inline void clear_fn##p(type *object)                                     \
-	{                                                                                \
-		clear_fn(object);                                                        \
+#define DEFINE_CLEANUP(type, clear_fn)               \
+	static inline void clear_fn##p(type *object) \
+	{                                            \
+		clear_fn(object);                    \
 	}
 
 static inline void cleanup_free(void *p)
@@ -42,14 +42,14 @@ static inline void cleanup_close(const int *fd)
 	}
 }
 
-#define autofree cleanup(cleanup_free)
+#define autofree  cleanup(cleanup_free)
 #define autoclose cleanup(cleanup_close)
 
-#define steal_ptr(pp)                                                                    \
-	({                                                                               \
-		__typeof__(*(pp)) stolen_ = *(pp);                                       \
-		*(pp) = NULL;                                                            \
-		stolen_;                                                                 \
+#define steal_ptr(pp)                              \
+	({                                         \
+		__typeof__(*(pp)) stolen_ = *(pp); \
+		*(pp) = NULL;                      \
+		stolen_;                           \
 	})
 
 static inline int steal_fd(int *fd)

@@ -14,7 +14,7 @@
 #include <stdarg.h>
 
 struct err {
-	int code;       /* positive errno; 0: no error */
+	int code;	/* positive errno; 0: no error */
 	char msg[1024]; /* one line */
 };
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -403,13 +404,25 @@ static int select_by_number(const struct gpu_spec *spec, const struct inventory 
 
 /* ---- by id ------------------------------------------------------------------------- */
 
-/* "0000:C1:00.0", "c1:00.0", "GPU-...", "0x...", "renderD128" */
+/* "amd:0", as `list` shows it. */
+static bool has_vendor_and_index(const struct gpu *gpu, const char *id)
+{
+	size_t len = strlen(gpu->vendor);
+	uint32_t index;
+
+	return strncasecmp(id, gpu->vendor, len) == 0 && id[len] == ':' &&
+	       text_to_u32(id + len + 1, strlen(id + len + 1), &index) == 0 &&
+	       index == gpu->index;
+}
+
+/* "amd:0", "0000:C1:00.0", "c1:00.0", "GPU-...", "0x...", "renderD128" */
 static bool has_name(const struct gpu *gpu, const char *id)
 {
 	const char *without_domain = gpu->pci ? strchr(gpu->pci, ':') : NULL;
 	const char *render = render_name(gpu);
 
-	return (gpu->pci && text_equals_no_case(gpu->pci, id)) ||
+	return has_vendor_and_index(gpu, id) ||
+	       (gpu->pci && text_equals_no_case(gpu->pci, id)) ||
 	       (without_domain && text_equals_no_case(without_domain + 1, id)) ||
 	       (gpu->uuid && text_equals_no_case(gpu->uuid, id)) ||
 	       (render && text_equals(render, id));

@@ -8,6 +8,7 @@
 #include "backend/apply/process.h"
 #include "backend/apply/rootfs.h"
 #include "backend/apply/undo.h"
+#include "base/deadline.h"
 
 /* From here on things change; nothing is allocated any more. */
 static int change(const struct plan *plan, const struct apply_target *target,
@@ -17,7 +18,10 @@ static int change(const struct plan *plan, const struct apply_target *target,
 {
 	int r;
 
-	r = cgroup_allow(rules, undo, err);
+	r = deadline_check(err);
+	if (r == 0) {
+		r = cgroup_allow(rules, undo, err);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -39,7 +43,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
 		r = rootfs_make_link(rootfs, &plan->links[i], err);
 	}
-	return r;
+	return r < 0 ? r : deadline_check(err);
 }
 
 int apply_plan(const struct plan *plan, const struct apply_target *target,
