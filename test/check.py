@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check.py - build in every way, run every test that this machine can run, and count
+
+	test/check.py [--long] [--list] [SUITE...]
+
+Every suite prints TAP. A test that cannot run here is counted as skipped, with its reason.
+The last line sums all suites; the exit status is 1 if anything failed.
+"""
+
+import argparse
+import concurrent.futures
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "e2e")]
+
+import cgroups
+import tap
+
+TOP = os.path.dirname(HERE)
+BUILD = os.path.join(TOP, "build")
+PROGRAM = "oci-gpu-hook"
+
+# What each build is for stands in its native file.
+NATIVE = "--native-file=contrib/meson/"
+BUILDS = {
+    "release": [NATIVE + "static.ini"],
+    "gcc-werror": [NATIVE + "dev.ini", "-Db_sanitize=none"],
+    "sanitize": [NATIVE + "dev.ini"],
+    "clang-werror": [NATIVE + "clang.ini"],
+}
+
+# A sanitizer's finding ends the program, so that no test can pass over it.
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:abort_on_error=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+PR_SET_PDEATHSIG = 1
+running = set()
+
+
+def run(command, limit, env=None, merge=True):
+    """Runs a command at the top of the tree, with nothing on its standard input.
+
+    Return: (output, exit status); the status is None if the limit in seconds was reached.
+    The command is asked to end, so that it can clean up, before it is killed.
+    """
+    libc = ctypes.CDLL(None)
+
+    def die_with_parent():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    try:
+        process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **(env or {})},
+                                   text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT if merge else None,
+                                   start_new_session=True, preexec_fn=die_with_parent)
+    except FileNotFoundError as error:
+        return f"{error}\n", 127
+    running.add(process)
+    try:
+        output, _ = process.communicate(timeout=limit)
+        return output, process.returncode
+    except subprocess.TimeoutExpired:
+        return stop(process), None
+    finally:
+        running.discard(process)
+
+
+def stop(process):
+    """Ends a command with everything that it started. Return: its output so far"""
+    for sign, grace in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
+        try:
+            os.killpg(process.pid, sign)
+            return process.communicate(timeout=grace)[0]
+        except subprocess.TimeoutExpired:
+            continue
+        except (ProcessLookupError, ValueError):
+            break
+    return ""
+
+
+def on_signal(number, _frame):
+    for process in list(running):
+        stop(process)
+    cgroups.remove_left_over()
+    sys.exit(128 + number)
+
+
+# ---- builds ------------------------------------------------------------------------------
+
+def build(name):
+    """Return: what went wrong, as text; empty if nothing"""
+    directory = os.path.join(BUILD, name)
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        # A configuration that broke off half-way is in the way of the next one.
+        shutil.rmtree(directory, ignore_errors=True)
+        output, status = run(["meson", "setup", *BUILDS[name], directory], 120)
+        if status != 0:
+            return output
+    output, status = run(["meson", "compile", "-C", directory], 600)
+    if status != 0 or "warning:" in output:
+        return output
+    return ""
+
+
+def build_suite(names):
+    result = tap.Result()
+    for name in names:
+        tool = "clang" if name.startswith("clang") else "gcc"
+        if not shutil.which(tool):
+            result.skips.append((name, f"{tool} is not installed"))
+            continue
+        problem = build(name)
+        if problem:
+            result.failures.append((name, tap.tail(problem, 60)))
+        else:
+            result.passed += 1
+    return result
+
+
+# ---- suites ------------------------------------------------------------------------------
+
+def is_built(name):
+    return os.path.exists(os.path.join(BUILD, name, PROGRAM))
+
+
+def not_built(name):
+    result = tap.Result()
+    result.failures.append((f"build {name}", ["it was not built"]))
+    return result
+
+
+def unit_suite(build_name):
+    """The test programs of a build, as meson knows them; each test of each is counted."""
+    directory = os.path.join(BUILD, build_name)
+    output, status = run(["meson", "introspect", "--tests", directory], 60)
+    if status != 0:
+        return not_built(build_name)
+    tests = json.loads(output)
+    env = SANITIZER_ENV if build_name == "sanitize" else {}
+
+    def one(test):
+        if not os.path.exists(test["cmd"][0]):
+            return test["name"], not_built(build_name)
+        command = test["cmd"] + ([] if "--tap" in " ".join(test["cmd"]) else ["--tap"])
+        text, code = run(command, 120, {**env, **test["env"]}, merge=False)
+        return test["name"], tap.read(text, code)
+
+    total = tap.Result()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for name, result in pool.map(one, tests):
+            total.passed += result.passed
+            total.failures += [(f"{name}: {what}", why) for what, why in result.failures]
+            total.skips += [(f"{name}: {what}", why) for what, why in result.skips]
+    if not tests:
+        # Criterion is optional for a build.
+        why = "no unit tests were built; is Criterion (libcriterion-dev) there?"
+        total.skips.append(("all", why))
+    return total
+
+
+def tap_suite(build_name, *command, limit, env=None):
+    if not is_built(build_name):
+        return not_built(build_name)
+    output, status = run([sys.executable, "-B", *command], limit, env)
+    return tap.read(output, status)
+
+
+def cases_suite(build_name):
+    program = os.path.join(BUILD, build_name, PROGRAM)
+    env = SANITIZER_ENV if build_name == "sanitize" else None
+    return tap_suite(build_name, "test/run_cases.py", "--binary", program,
+                     limit=300, env=env)
+
+
+def e2e_suite(script, *args, limit=180):
+    program = os.path.join(BUILD, "release", PROGRAM)
+    return tap_suite("release", f"test/e2e/{script}", "--hook", program, *args, limit=limit)
+
+
+def fuzz_suite(seconds):
+    """Every fuzz target for a while, from its corpus."""
+    directory = os.path.join(BUILD, "fuzz")
+    BUILDS["fuzz"] = [NATIVE + "clang.ini", "-Dfuzz=true", "-Dstatic=false",
+                      "-Db_sanitize=address,undefined", "-Db_lundef=false"]
+    result = tap.Result()
+    problem = build("fuzz")
+    if problem:
+        result.failures.append(("build", tap.tail(problem, 60)))
+        return result
+    targets = sorted(name for name in os.listdir(directory)
+                     if name.startswith("fuzz-") and
+                     os.access(os.path.join(directory, name), os.X_OK) and
+                     os.path.isfile(os.path.join(directory, name)))
+    if not targets:
+        result.failures.append(("all", ["the build made no fuzz target"]))
+    for name in targets:
+        seeds = os.path.join(TOP, "test/fuzz/corpus", name.removeprefix("fuzz-"))
+        found = os.path.join(directory, "corpus", name)
+        os.makedirs(found, exist_ok=True)
+        output, status = run([os.path.join(directory, name), f"-max_total_time={seconds}",
+                              f"-artifact_prefix={found}/", found]
+                             + ([seeds] if os.path.isdir(seeds) else []),
+                             seconds + 60, SANITIZER_ENV)
+        if status == 0:
+            result.passed += 1
+        else:
+            result.failures.append((name, tap.tail(output)))
+    return result
+
+
+def command_suite(name, *command, limit):
+    """A command for people that has no tests of its own: it must go through."""
+    result = tap.Result()
+    if os.geteuid() != 0:
+        result.skips.append((name, "needs root"))
+    elif not is_built("release"):
+        return not_built("release")
+    else:
+        output, status = run(command, limit)
+        if status == 0:
+            result.passed += 1
+        else:
+            result.failures.append((f"{name}: exit status {status}", tap.tail(output, 60)))
+    return result
+
+
+RELEASE = os.path.join(BUILD, "release")
+
+SUITES = {
+    "unit": lambda: unit_suite("release"),
+    "unit-sanitized": lambda: unit_suite("sanitize"),
+    "cases": lambda: cases_suite("release"),
+    "cases-sanitized": lambda: cases_suite("sanitize"),
+    "lint": lambda: tap_suite("release", "test/lint/lint.py", RELEASE, limit=300),
+    "hardening": lambda: tap_suite("release", "test/lint/hardening.py",
+                                   os.path.join(RELEASE, PROGRAM), limit=60),
+    "e2e-direct": lambda: e2e_suite("direct.py"),
+    "e2e-runc-v1": lambda: e2e_suite("oci.py", "runc-v1"),
+    "e2e-runc-v2": lambda: e2e_suite("oci.py", "runc-v2"),
+    "e2e-crun": lambda: e2e_suite("oci.py", "crun"),
+    "e2e-podman": lambda: e2e_suite("podman.py", "root", limit=300),
+    "e2e-podman-rootless": lambda: e2e_suite("podman.py", "rootless", limit=300),
+    "e2e-undo-v1": lambda: e2e_suite("undo.py", "v1", limit=420),
+    "e2e-undo-v2": lambda: e2e_suite("undo.py", "v2", limit=420),
+    "install": lambda: tap_suite("release", "test/install.py", RELEASE, limit=120),
+    "demo": lambda: command_suite("make demo", "contrib/demo",
+                                  os.path.join(RELEASE, PROGRAM), limit=60),
+    # A few runs, to see that it works; its figures are no test.
+    "bench": lambda: command_suite("make bench", sys.executable, "-B", "test/bench/bench.py",
+                                   RELEASE, "3", limit=120),
+}
+
+LONG_SUITES = {"fuzz": lambda: fuzz_suite(60)}
+
+
+def report(name, result, seconds):
+    print(f"{name:22} {result.passed:5} passed {len(result.failures):4} failed "
+          f"{len(result.skips):4} skipped   {seconds:6.1f} s", flush=True)
+    for what, why in result.failures:
+        print(f"  FAILED: {name}: {what}")
+        for line in why:
+            print(f"    {line.removeprefix('# ')}")
+    for what, why in result.skips:
+        print(f"  skipped: {name}: {what}: {why}")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="build and test everything")
+    parser.add_argument("--long", action="store_true", help="fuzz targets as well")
+    parser.add_argument("--list", action="store_true", help="print the suites' names")
+    parser.add_argument("suite", nargs="*", help="run these only, on the builds that are there")
+    options = parser.parse_args()
+    suites = {**SUITES, **(LONG_SUITES if options.long else {})}
+    if options.list:
+        print("\n".join(suites))
+        return 0
+    unknown = [name for name in options.suite if name not in suites]
+    if unknown:
+        parser.error(f"no suite {', '.join(unknown)}; there are: {', '.join(suites)}")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    cgroups.remove_left_over()
+    wanted = {name: suites[name] for name in options.suite}
+    if not wanted:
+        wanted = {"build": lambda: build_suite(BUILDS.copy()), **suites}
+    passed = failed = skipped = 0
+    for name, suite in wanted.items():
+        start = time.monotonic()
+        result = suite()
+        report(name, result, time.monotonic() - start)
+        passed += result.passed
+        failed += len(result.failures)
+        skipped += len(result.skips)
+    cgroups.remove_left_over()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

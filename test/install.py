@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""install.py BUILD - what `make install` puts where, below a directory of its own"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import tap
+
+# Keys that must call the hook, and keys that must not.
+CALLED = ["io.oci-gpu-hook.gpu", "io.oci-gpu-hook.gpu/container.train"]
+NOT_CALLED = ["io.oci-gpu-hook.gpux", "xio.oci-gpu-hook.gpu", "io.oci-gpu-hook.gpu/container.",
+              "io.oci-gpu-hook.gpu/", "ioxoci-gpu-hookxgpu", "io.kubernetes.container.name"]
+
+
+def find_one(top, folder, name):
+    """The only file of that name in any folder of that name."""
+    found = [os.path.join(directory, name) for directory, _, files in os.walk(top)
+             if name in files and os.path.basename(directory) == folder]
+    if len(found) != 1:
+        raise FileNotFoundError(f"{name} is there {len(found)} times: {found}")
+    return found[0]
+
+
+def check_program(top):
+    path = find_one(top, "bin", "oci-gpu-hook")
+    problems = []
+    if os.stat(path).st_mode & 0o7777 != 0o755:
+        problems.append(f"mode {os.stat(path).st_mode:o}")
+    result = subprocess.run([path, "--version"], text=True, capture_output=True, check=False)
+    if result.returncode != 0 or not re.search(r"\d+\.\d+", result.stdout):
+        problems.append(f"--version: {result}")
+    return problems
+
+
+def check_hooks_file(top):
+    """podman and CRI-O take no container at all while a file here cannot be read."""
+    path = find_one(top, "hooks.d", "oci-gpu-hook.json")
+    with open(path, encoding="utf-8") as file:
+        config = json.load(file)
+    problems = []
+    hook = config["hook"]
+    if not os.path.isabs(hook["path"]) or not os.access(top + hook["path"], os.X_OK):
+        # A path without a program would be passed over in silence.
+        problems.append(f"no program at {hook['path']}")
+    if config["version"] != "1.0.0" or hook["timeout"] != 15 or \
+            config["stages"] != ["createRuntime"]:
+        problems.append(f"not as written down: {config}")
+    (pattern, value), = config["when"]["annotations"].items()
+    problems += [f"not called for {key}" for key in CALLED if not re.search(pattern, key)]
+    problems += [f"called for {key}" for key in NOT_CALLED if re.search(pattern, key)]
+    if not re.search(value, ""):
+        problems.append("not called for an empty value, which then asks for nothing in silence")
+    if os.path.dirname(path) != f"{top}/usr/share/containers/oci/hooks.d":
+        problems.append(f"it is at {path.removeprefix(top)}")
+    return problems
+
+
+def check_man_page(top):
+    find_one(top, "man8", "oci-gpu-hook.8")
+    return []
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {sys.argv[0]} BUILD")
+    out = tap.Writer()
+    with tempfile.TemporaryDirectory() as top:
+        subprocess.run(["meson", "install", "-C", sys.argv[1], "--no-rebuild", "--destdir", top],
+                       check=True, stdout=subprocess.DEVNULL)
+        for name, check in (("the program is there and runs", check_program),
+                            ("the hooks.d file calls it for its keys only", check_hooks_file),
+                            ("the man page is in section 8", check_man_page)):
+            try:
+                out.check(name, check(top))
+            except (OSError, KeyError, ValueError) as error:
+                out.fail(name, f"{type(error).__name__}: {error}")
+    return out.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
