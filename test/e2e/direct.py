@@ -1,0 +1,458 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""direct.py --hook PROGRAM - the hook called as each runtime would call it
+
+What real runtimes do not show here, or only some versions of them: shapes of the state,
+closed descriptors, blocked signals, and everything that can be wrong with what it is given.
+The container is a stand-in (standin.py).
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+
+import container
+import sandbox
+from container import Bundle
+from standin import StandIn, differences, one_line, run_hook
+
+OWN_KEY = "org.example.site-gpu"
+MIB = 1024 * 1024
+
+# All that may come for "amd:1", with the directories on the way.
+AMD_TREE = {"dev/kfd", "dev/dri", "dev/dri/renderD129", "dev/dri/by-path",
+            "dev/dri/by-path/pci-0000:0f:00.0-render"}
+
+
+def all_signals_blocked():
+    """What crun leaves a hook with: every signal blocked and, since 1.14, umask 0."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    os.umask(0)
+
+
+class Suite:
+    def __init__(self, hook):
+        self.hook = hook
+        self.args = ["--host-root", container.make_host()]
+
+    def bundle(self, request=None):
+        bundle = Bundle()
+        if request is not None:
+            bundle.request(request)
+        return bundle.write()
+
+    def call(self, state, *args, **kwargs):
+        return run_hook(self.hook, state, *self.args, *args, **kwargs)
+
+    def done(self, standin, result, is_quiet=True):
+        """What is wrong with a run that should have brought an AMD GPU."""
+        problems = []
+        if result.returncode != 0:
+            problems.append(f"exit status {result.returncode}: {result.stderr!r}")
+        if is_quiet and (result.stdout or result.stderr):
+            problems.append(f"printed {result.stdout!r}, {result.stderr!r}")
+        tree = standin.tree()
+        found = {path for path in tree if path.startswith("dev/")}
+        if found != AMD_TREE:
+            problems.append(f"below /dev: {found}, not {AMD_TREE}")
+        for path, number in container.AMD.items():
+            what = tree.get(path[1:], "")
+            if what.split()[-1:] != [f"{number[0]}:{number[1]}"]:
+                problems.append(f"{path} is '{what}'")
+            if len(standin.mounts().get(path, [])) != 1:
+                problems.append(f"{path} is mounted: {standin.mounts().get(path)}")
+        for path in ("dev/dri", "dev/dri/by-path"):
+            if tree.get(path) != "drwxr-xr-x 0:0":
+                problems.append(f"{path} is '{tree.get(path)}'")
+        return problems
+
+    def succeeds(self, make_state, **kwargs):
+        with StandIn(self.bundle("amd:1")) as standin:
+            return self.done(standin, self.call(make_state(standin), **kwargs))
+
+    def does_nothing(self, bundle, *args):
+        with StandIn(bundle) as standin:
+            before = standin.look()
+            result = self.call(standin.state(), *args)
+            problems = differences(before, standin.look())
+            if (result.returncode, result.stdout, result.stderr) != (0, "", ""):
+                problems.append(f"it was not silent: {result}")
+            return problems
+
+    def refuses(self, bundle, *words, state=None, args=(), **kwargs):
+        with StandIn(bundle) as standin:
+            before = standin.look()
+            result = self.call(standin.state() if state is None else state(standin), *args,
+                               **kwargs)
+            return one_line(result, *words) + differences(before, standin.look())
+
+    # ---- shapes of the state -------------------------------------------------------------
+
+    def runc_state(self):
+        return self.succeeds(lambda standin: standin.state())
+
+    def crun_state(self):
+        """A relative root from config.json, "created", and an ociVersion of its own."""
+        return self.succeeds(lambda standin: standin.state(
+            ociVersion="1.0", status="created", root="rootfs"))
+
+    def crun_1_28_state(self):
+        """Printed prettily, with every slash escaped."""
+        return self.succeeds(lambda standin: json.dumps(
+            standin.state(ociVersion="1.0", status="created"), indent=2).replace("/", "\\/"))
+
+    def youki_state(self):
+        return self.succeeds(lambda standin: standin.state(
+            created="2026-01-01T00:00:00.000000000Z", creator=0, useSystemd=False,
+            cleanUpIntelRdtSubdirectory=None))
+
+    def state_with_unknown_keys(self):
+        return self.succeeds(lambda standin: standin.state(
+            future={"deep": [1, 2.5, None, {"x": "y"}]}))
+
+    def bundle_is_slash(self):
+        """crun's library callers: the bundle is in the working directory."""
+        with StandIn(self.bundle("amd:1")) as standin:
+            result = self.call(standin.state(bundle="/"), cwd=standin.bundle.directory)
+            return self.done(standin, result)
+
+    def absolute_root(self):
+        bundle = self.bundle("amd:1")
+        bundle.config["root"]["path"] = bundle.rootfs
+        with StandIn(bundle.write()) as standin:
+            return self.done(standin, self.call(standin.state()))
+
+    def no_verb(self):
+        return self.succeeds(lambda standin: standin.state(), verb=None)
+
+    def prestart_verb(self):
+        return self.succeeds(lambda standin: standin.state(), verb="prestart")
+
+    # ---- circumstances -------------------------------------------------------------------
+
+    def all_signals_blocked(self):
+        return self.succeeds(lambda standin: standin.state(), preexec_fn=all_signals_blocked)
+
+    def umask_077(self):
+        return self.succeeds(lambda standin: standin.state(),
+                             preexec_fn=lambda: os.umask(0o077))
+
+    def empty_environment(self):
+        return self.succeeds(lambda standin: standin.state(), env={})
+
+    def many_descriptors_open(self):
+        """Descriptors that a runtime forgot to close are no hindrance."""
+        files = [os.open("/", os.O_PATH) for _ in range(100)]
+        try:
+            return self.succeeds(lambda standin: standin.state(), pass_fds=files)
+        finally:
+            for file in files:
+                os.close(file)
+
+    def _closed(self, *descriptors):
+        """Nothing that is opened later may get the number, and be printed into."""
+        problems = []
+        for request, wanted in (("amd:1", 0), ("amd:5", 1)):
+            with StandIn(self.bundle(request)) as standin:
+                before = standin.look()
+                result = self.call(standin.state(), preexec_fn=lambda: [
+                    os.close(number) for number in descriptors])
+                if result.returncode != wanted:
+                    problems.append(f"{request}: exit status {result.returncode}")
+                problems += self.done(standin, result) if wanted == 0 else \
+                    differences(before, standin.look())
+        return problems
+
+    def stdout_closed(self):
+        return self._closed(1)
+
+    def stderr_closed(self):
+        return self._closed(2)
+
+    def stdout_and_stderr_closed(self):
+        return self._closed(1, 2)
+
+    def stdin_closed(self):
+        """No state: an error, not a look into whatever got the number."""
+        return self.refuses(self.bundle("amd:1"), "state", preexec_fn=lambda: os.close(0))
+
+    def all_closed(self):
+        with StandIn(self.bundle("amd:1")) as standin:
+            before = standin.look()
+            result = self.call(standin.state(), preexec_fn=lambda: os.closerange(0, 3))
+            return ([] if result.returncode == 1 else [f"exit status {result.returncode}"]) \
+                + differences(before, standin.look())
+
+    def state_that_never_ends(self):
+        """A runtime that does not close its end of the pipe: the hook gives up by itself."""
+        process = subprocess.Popen([self.hook, "createRuntime"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        start = time.monotonic()
+        process.stdin.write("{")
+        process.stdin.flush()
+        try:
+            process.wait(14)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return [f"it still ran after {time.monotonic() - start:.0f} s"]
+        result = subprocess.CompletedProcess([], process.returncode, process.stdout.read(),
+                                             process.stderr.read())
+        return one_line(result, "state")
+
+    def twice(self):
+        with StandIn(self.bundle("amd:1")) as standin:
+            self.call(standin.state())
+            once = standin.look()
+            result = self.call(standin.state(), verb="prestart")
+            return self.done(standin, result) + differences(once, standin.look())
+
+    def gpu_nodes_are_never_opened(self):
+        """Opening one starts its driver; a descriptor of the path alone does not."""
+        trace = f"{sandbox.WORK}/trace"
+        with StandIn(self.bundle("amd:1")) as standin:
+            result = self.call(standin.state(), wrapper=[
+                "strace", "-y", "-o", trace, "-e", "trace=open,openat,openat2"])
+            problems = self.done(standin, result)
+        nodes = re.compile(r"/(kfd|renderD\d+|card\d+|nvidia[\w-]*)\"")
+        with open(trace, encoding="utf-8") as file:
+            opened = [line for line in file if nodes.search(line) and "/dev/" in line]
+        if not opened:
+            problems.append("the trace names no node at all")
+        # A placeholder is made anew, in the container.
+        return problems + [line for line in opened
+                           if "O_PATH" not in line and "O_CREAT|O_EXCL" not in line]
+
+    # ---- no request ----------------------------------------------------------------------
+
+    def no_annotation(self):
+        return self.does_nothing(self.bundle())
+
+    def other_annotations(self):
+        bundle = self.bundle()
+        bundle.config["annotations"] = {"io.oci-gpu-hook.gpux": "amd:1",
+                                        "org.example": container.KEY}
+        return self.does_nothing(bundle.write())
+
+    def count_of_zero(self):
+        problems = []
+        for request in ("0", "amd:0", '{"count": 0}', "nvidia:0"):
+            problems += self.does_nothing(self.bundle(request))
+        return problems
+
+    def environment_is_no_request(self):
+        """Variables of the image ask for nothing, whatever other hooks make of them."""
+        bundle = self.bundle()
+        bundle.config["process"]["env"] += [
+            "NVIDIA_VISIBLE_DEVICES=all", "AMD_VISIBLE_DEVICES=all", f"{container.KEY}=amd:1"]
+        return self.does_nothing(bundle.write())
+
+    def no_request_looks_at_nothing(self):
+        """Without the annotation neither /sys nor /dev nor /proc is looked at.
+
+        Except for /proc/self/exe, which a static glibc reads before main().
+        """
+        trace = f"{sandbox.WORK}/trace"
+        with StandIn(self.bundle()) as standin:
+            result = self.call(standin.state(), wrapper=[
+                "strace", "-y", "-o", trace, "-e", "trace=%file,%desc"])
+        if result.returncode != 0:
+            return [f"exit status {result.returncode}: {result.stderr!r}"]
+        with open(trace, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        # What was opened before the hook began is named there, too.
+        problems = [line for line in lines if re.search(
+            r'"(?:[^"]*/)?(?:sys|proc|dev)(?:/[^"]*)?"', line)
+                    and not line.startswith('readlink("/proc/self/exe"')]
+        if not any("config.json" in line for line in lines):
+            problems.append("config.json is not in the trace, so the trace shows nothing")
+        return problems
+
+    def sandbox_of_a_pod(self):
+        problems = []
+        for key in ("io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri.container-type"):
+            bundle = self.bundle("amd:1")
+            bundle.config["annotations"][key] = "sandbox"
+            problems += self.does_nothing(bundle.write())
+        return problems
+
+    # ---- whose annotation ----------------------------------------------------------------
+
+    def container_of_a_pod(self):
+        """KEY/container.NAME counts for that container, before KEY."""
+        bundle = self.bundle("amd:5")
+        bundle.config["annotations"].update({
+            "io.kubernetes.container.name": "train",
+            f"{container.KEY}/container.train": "amd:1"})
+        with StandIn(bundle.write()) as standin:
+            problems = self.done(standin, self.call(standin.state()))
+        bundle = self.bundle()
+        bundle.config["annotations"].update({
+            "io.kubernetes.container.name": "sidecar",
+            f"{container.KEY}/container.train": "amd:1"})
+        return problems + self.does_nothing(bundle.write())
+
+    def own_key(self):
+        bundle = self.bundle().request("amd:1", key=OWN_KEY).write()
+        with StandIn(bundle) as standin:
+            return self.done(standin, self.call(standin.state(), "--annotation", OWN_KEY))
+
+    def own_key_makes_the_default_one_void(self):
+        return self.does_nothing(self.bundle("amd:1"), "--annotation", OWN_KEY)
+
+    # ---- what can be wrong ---------------------------------------------------------------
+
+    def bad_states(self):
+        problems = []
+        for text in ("", "{", "[]", "null", '{"pid": 1}', "{}x", "\0", '{"bundle": 1}'):
+            found = self.refuses(self.bundle("amd:1"), "state", state=lambda _, text=text: text)
+            problems += [f"{text!r}: {problem}" for problem in found]
+        return problems
+
+    def state_too_large(self):
+        return self.refuses(self.bundle("amd:1"), "state",
+                            state=lambda standin: json.dumps(standin.state()) + " " * 2 * MIB)
+
+    def state_without_pid(self):
+        def state(standin):
+            state = standin.state()
+            del state["pid"]
+            return state
+
+        return self.refuses(self.bundle("amd:1"), "pid", state=state)
+
+    def pid_is_gone(self):
+        process = subprocess.Popen(["true"])
+        process.wait()
+        return self.refuses(self.bundle("amd:1"), str(process.pid),
+                            state=lambda standin: standin.state(pid=process.pid))
+
+    def pid_of_the_host(self):
+        """A process outside of any container: its mounts would be the host's."""
+        with subprocess.Popen(["sleep", "60"]) as process:
+            try:
+                return self.refuses(self.bundle("amd:1"), str(process.pid),
+                                    state=lambda standin: standin.state(pid=process.pid))
+            finally:
+                process.kill()
+
+    def relative_bundle(self):
+        return self.refuses(self.bundle("amd:1"), "bundle",
+                            state=lambda standin: standin.state(bundle="bundle-1"))
+
+    def no_such_bundle(self):
+        return self.refuses(self.bundle("amd:1"), "/nowhere",
+                            state=lambda standin: standin.state(bundle="/nowhere"))
+
+    def no_config(self):
+        bundle = self.bundle("amd:1")
+        os.unlink(f"{bundle.directory}/config.json")
+        return self.refuses(bundle, "config.json")
+
+    def config_is_a_fifo(self):
+        """Opening one waits for a writer, if one is not careful."""
+        bundle = self.bundle("amd:1")
+        os.unlink(f"{bundle.directory}/config.json")
+        os.mkfifo(f"{bundle.directory}/config.json")
+        return self.refuses(bundle, "config.json")
+
+    def config_broken(self):
+        bundle = self.bundle("amd:1")
+        with open(f"{bundle.directory}/config.json", "a", encoding="utf-8") as file:
+            file.write("}")
+        return self.refuses(bundle, "config.json")
+
+    def config_too_large(self):
+        bundle = self.bundle("amd:1")
+        with open(f"{bundle.directory}/config.json", "a", encoding="utf-8") as file:
+            file.write(" " * 17 * MIB)
+        return self.refuses(bundle, "config.json")
+
+    def bad_annotation(self):
+        return self.refuses(self.bundle("amd:-1"), container.KEY, "amd:-1")
+
+    def unknown_device(self):
+        return self.refuses(self.bundle("devices=renderD200"), "renderD200")
+
+    def asked_and_found(self):
+        return self.refuses(self.bundle("amd:4294967295"), "4294967295", "1")
+
+    def driver_not_loaded(self):
+        args = ["--host-root", container.make_host("nvidia-nodriver")]
+        return self.refuses(self.bundle("nvidia:1"), "driver", args=args)
+
+    def node_is_missing(self):
+        host = f"{sandbox.WORK}/hosts/without-node"
+        subprocess.run(["cp", "-a", container.make_host(), host], check=True)
+        os.unlink(f"{host}/dev/dri/renderD129")
+        return self.refuses(self.bundle("amd:1"), "renderD129", args=["--host-root", host])
+
+    def node_has_another_number(self):
+        host = f"{sandbox.WORK}/hosts/wrong-node"
+        subprocess.run(["cp", "-a", container.make_host(), host], check=True)
+        os.unlink(f"{host}/dev/dri/renderD129")
+        os.mknod(f"{host}/dev/dri/renderD129", 0o666 | 0o020000, os.makedev(1, 3))
+        return self.refuses(self.bundle("amd:1"), "renderD129", args=["--host-root", host])
+
+    def no_permission(self):
+        def drop():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+        return self.refuses(self.bundle("amd:1"), "permi", preexec_fn=drop)
+
+    def wrong_usage(self):
+        problems = []
+        for args in (["nonsense"], ["createRuntime", "--nonsense"], ["plan"],
+                     ["createRuntime", "--host-root"]):
+            result = container.run([self.hook, *args], input="{}")
+            if result.returncode != 2 or not result.stderr.startswith("oci-gpu-hook: "):
+                problems.append(f"{args}: exit status {result.returncode}, {result.stderr!r}")
+        return problems
+
+    def failure_is_logged(self):
+        """The line on standard error also goes to /dev/log: crun throws the former away."""
+        directory = f"{sandbox.WORK}/devlog"
+        os.mkdir(directory)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.bind(f"{directory}/log")
+            log.settimeout(5)
+            result = run_hook(self.hook, "nonsense", wrapper=[
+                "unshare", "--mount", "sh", "-c", f'mount --bind {directory} /dev; exec "$@"',
+                "sh"])
+            try:
+                message = log.recv(4096).decode()
+            except TimeoutError:
+                return ["nothing came to /dev/log"]
+        line = result.stderr.strip()
+        # The daemon gets "<priority>tag: text".
+        text = re.sub(r"^<\d+>", "", message).strip()
+        if not line or line.removeprefix("oci-gpu-hook: ") not in text:
+            return [f"/dev/log got {message!r}, standard error {line!r}"]
+        return [] if re.match(r"^<\d+>", message) else [f"no priority: {message!r}"]
+
+    def tests(self):
+        names = [name for name, value in vars(Suite).items()
+                 if callable(value) and not name.startswith("_") and name not in HELPERS]
+        return [(name.replace("_", " "), getattr(self, name)) for name in names]
+
+
+HELPERS = {"bundle", "call", "done", "succeeds", "does_nothing", "refuses", "tests"}
+
+
+def main():
+    options = sandbox.arguments(__doc__, tools=["busybox", "strace"])
+    return sandbox.run_tests(Suite(options.hook).tests(), options.only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""podman.py --hook PROGRAM {root,rootless} - containers of podman, as people start them
+
+The hook is registered through a hooks directory, with the file that `make install` puts
+there. podman keeps its images and everything else in the sandbox. The user of the rootless
+containers exists only there, in private copies of the files of /etc.
+"""
+
+import json
+import os
+import shutil
+import sys
+
+sys.dont_write_bytecode = True
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+
+import cgroups
+import container
+import runtimes
+import sandbox
+from container import AMD, AMD_LINKS, NVIDIA, Report, check_report
+
+OWN_KEY = "org.example.site-gpu"
+HOOKS_FILE = os.path.join(sandbox.TOP, "specs/hooks.d/oci-gpu-hook.json.in")
+
+# In no passwd file that we know of; the subordinate ids lie above what useradd gives out.
+USER = "oci-gpu-hook-test"
+UID = 47110
+SUBIDS = "2000000000:65536"
+
+
+class Podman:
+    def __init__(self, hook, is_rootless):
+        self.hook = hook
+        self.is_rootless = is_rootless
+        self.host = container.make_host()
+        self.home = f"{sandbox.WORK}/home"
+        self.env = {"PATH": os.environ["PATH"], "HOME": self.home,
+                    "TMPDIR": f"{sandbox.WORK}/tmp"}
+        self.as_user = {}
+        os.mkdir(self.home)
+        if is_rootless:
+            self._make_user()
+        self.command = [
+            "podman", "--cgroup-manager", "cgroupfs",
+            "--events-backend", "none", "--root", f"{self.home}/storage",
+            "--runroot", f"{self.home}/run", "--tmpdir", f"{self.home}/libpod"]
+        self._build("probe")
+        self._build("asks", "--annotation", f"{container.KEY}=amd:1")
+
+    def _make_user(self):
+        for name, line in (("passwd", f"{USER}:x:{UID}:{UID}::{self.home}:/bin/sh"),
+                           ("group", f"{USER}:x:{UID}:"),
+                           ("subuid", f"{USER}:{SUBIDS}"), ("subgid", f"{USER}:{SUBIDS}")):
+            copy = f"{sandbox.WORK}/{name}"
+            text = ""
+            if os.path.exists(f"/etc/{name}"):
+                with open(f"/etc/{name}", encoding="utf-8") as file:
+                    text = file.read()
+            with open(copy, "w", encoding="utf-8") as file:
+                file.write(f"{text.rstrip()}\n{line}\n".lstrip())
+            os.chmod(copy, 0o644)
+            if not os.path.exists(f"/etc/{name}"):
+                sandbox.skip_all(f"/etc/{name} is missing; install uidmap")
+            sandbox.mount("--bind", copy, f"/etc/{name}")
+        runtime_dir = f"/run/user/{UID}"
+        os.makedirs(runtime_dir)
+        for path in (self.home, runtime_dir):
+            os.chown(path, UID, UID)
+            os.chmod(path, 0o700)
+        # Whoever wants fuse-overlayfs opens it up to users; here only the sandbox sees that.
+        if os.path.exists("/dev/fuse"):
+            fuse = f"{sandbox.WORK}/fuse"
+            os.mknod(fuse, 0o020666, os.stat("/dev/fuse").st_rdev)
+            os.chmod(fuse, 0o666)
+            sandbox.mount("--bind", fuse, "/dev/fuse")
+        self.env.update({"USER": USER, "LOGNAME": USER, "XDG_RUNTIME_DIR": runtime_dir})
+        self.as_user = {"user": UID, "group": UID, "extra_groups": [], "umask": 0o022}
+
+    def call(self, *args):
+        return container.run([*self.command, *args], limit=120, env=self.env, cwd="/",
+                             **self.as_user)
+
+    def _build(self, name, *args):
+        directory = f"{sandbox.WORK}/image-{name}"
+        container.make_rootfs(f"{directory}/root")
+        with open(f"{directory}/Containerfile", "w", encoding="utf-8") as file:
+            file.write("FROM scratch\nCOPY root /\n")
+        # The cache knows the files alone, and would give the image without its annotation.
+        result = self.call("build", "--no-cache", "--quiet", "--tag", name, *args, directory)
+        if result.returncode != 0:
+            raise RuntimeError(f"podman build: {result.stderr}")
+
+    def hooks_dir(self, name, *hook_args, key=container.KEY):
+        """A hooks directory with the installed file, for a made host."""
+        directory = f"{sandbox.WORK}/hooks-{name}"
+        if os.path.isdir(directory):
+            return directory
+        with open(HOOKS_FILE, encoding="utf-8") as file:
+            text = file.read().replace("@bindir@", os.path.dirname(self.hook))
+        hook = json.loads(text)
+        hook["hook"]["path"] = self.hook
+        hook["hook"]["args"] = [*hook["hook"].get("args", ["oci-gpu-hook", "createRuntime"]),
+                                "--host-root", self.host, *hook_args]
+        if key != container.KEY:
+            hook["when"] = {"annotations": {f"^{key.replace('.', '[.]')}$": ".*"}}
+        os.mkdir(directory)
+        with open(f"{directory}/oci-gpu-hook.json", "w", encoding="utf-8") as file:
+            json.dump(hook, file)
+        return directory
+
+    def run(self, *args, hooks, image="probe", runtime="runc"):
+        """Return: the finished `podman run`"""
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+        if runtime == "crun":
+            # Its device filter wants rights of root that a virtual machine may lack.
+            limits.append("--cgroups=disabled")
+        elif not self.is_rootless:
+            # The controller of the limit may be a version 1 one on this machine.
+            limits += ["--cgroup-parent", cgroups.parent(), "--pids-limit", "-1"]
+        return self.call("--runtime", runtime, "--hooks-dir", hooks, "run", "--rm", "--network", "none", *limits,
+                         "--cap-add", "MKNOD", "--pull", "never", *args, image,
+                         *container.probe_command())
+
+    def report(self, *args, **kwargs):
+        result = self.run(*args, **kwargs)
+        if result.returncode != 0:
+            raise RuntimeError(f"podman run: {result.stderr}")
+        return Report(result.stdout)
+
+
+class Suite:
+    def __init__(self, podman):
+        self.podman = podman
+        self.hooks = podman.hooks_dir("default")
+
+    def report(self, *args, **kwargs):
+        return self.podman.report(*args, hooks=self.hooks, **kwargs)
+
+    @staticmethod
+    def ask(value, key=container.KEY):
+        return ["--annotation", f"{key}={value}"]
+
+    def unregistered(self):
+        """Without the hook nothing is there: what these tests rest on."""
+        report = self.podman.report(*self.ask("nvidia:1"), hooks=f"{sandbox.WORK}/tmp")
+        return check_report(report, {}, {})
+
+    def no_request(self):
+        """Without a request podman does not even call the hook; nothing is different."""
+        reports = [self.podman.report(hooks=hooks)
+                   for hooks in (f"{sandbox.WORK}/tmp", self.hooks)]
+        problems = []
+        for what in ("mounts", "dev"):
+            before, after = (container.same_mounts(getattr(report, what))
+                             for report in reports)
+            problems += [f"{what}: without the hook: {line}" for line in before
+                         if line not in after]
+            problems += [f"{what}: with the hook: {line}" for line in after
+                         if line not in before]
+        return problems
+
+    def one_nvidia(self):
+        return check_report(self.report(*self.ask("nvidia:1")), NVIDIA, {})
+
+    def one_amd(self):
+        # The nodes are 0660: without the host's group only the real root may open them.
+        return check_report(self.report(*self.ask("amd:1")), AMD, AMD_LINKS,
+                            opens=not self.podman.is_rootless)
+
+    def pairs_without_commas(self):
+        return check_report(self.report(*self.ask("vendor=nvidia;devices=0")), NVIDIA, {})
+
+    def json_in_csv(self):
+        """podman before 5 reads the option as CSV, later ones take it as it is."""
+        version = self.podman.call("version", "--format", "{{.Client.Version}}").stdout
+        request = '{"count":1,"vendor":"nvidia"}'
+        argument = f"{container.KEY}={request}"
+        if int(version.split(".")[0]) < 5:
+            argument = '"' + argument.replace('"', '""') + '"'
+        return check_report(self.report("--annotation", argument), NVIDIA, {})
+
+    def through_crun(self):
+        report = self.report(*self.ask("nvidia:1"), runtime="crun")
+        # No control group, no device filter; a rootless container cannot make nodes.
+        return check_report(report, NVIDIA, {},
+                            refused="EPERM" if self.podman.is_rootless else None)
+
+    def other_user(self):
+        report = self.report("--user", "1000:1000", *self.ask("nvidia:1"))
+        problems = check_report(report, NVIDIA, {})
+        if report.ids != (1000, 1000):
+            problems.append(f"the probe ran as {report.ids}")
+        return problems
+
+    def other_user_with_group(self):
+        report = self.report("--user", "1000:1000", "--group-add",
+                             str(container.RENDER_GROUP), *self.ask("amd:1"))
+        return check_report(report, AMD, AMD_LINKS)
+
+    def readonly_root(self):
+        # podman's /tmp is nodev then, which says EACCES before the device filter is asked;
+        # a rootless container cannot even make the node.
+        return check_report(self.report("--read-only", *self.ask("nvidia:1")), NVIDIA, {},
+                            refused="EPERM" if self.podman.is_rootless else "EACCES")
+
+    def user_namespace(self):
+        args = ["--uidmap", "0:1:1000", "--gidmap", "0:1:1000"] if self.podman.is_rootless \
+            else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
+        return check_report(self.report(*args, *self.ask("nvidia:1")), NVIDIA, {})
+
+    def too_few(self):
+        result = self.podman.run(*self.ask("nvidia:5"), hooks=self.hooks)
+        if result.returncode == 0:
+            return "the container ran"
+        return [] if "oci-gpu-hook: " in result.stderr else \
+            f"podman does not show the hook's line: {result.stderr!r}"
+
+    def image_that_asks(self):
+        """An image's annotation counts like the operator's: podman copies it. That is why
+        the next test's way is recommended where images are not trusted."""
+        return check_report(self.report(image="asks"), AMD, AMD_LINKS,
+                            opens=not self.podman.is_rootless)
+
+    def image_that_asks_under_own_key(self):
+        """A key of the site's own: the image gets nothing, the operator does."""
+        hooks = self.podman.hooks_dir("own", "--annotation", OWN_KEY, key=OWN_KEY)
+        report = self.podman.report(image="asks", hooks=hooks)
+        problems = check_report(report, {}, {})
+        report = self.podman.report(*self.ask("nvidia:1", OWN_KEY), image="asks", hooks=hooks)
+        return problems + check_report(report, NVIDIA, {})
+
+    def tests(self):
+        names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
+                 "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
+                 "too_few", "image_that_asks", "image_that_asks_under_own_key"]
+        if not self.podman.is_rootless:
+            # A rootless container cannot be given a group of the host.
+            names.append("other_user_with_group")
+        return [(name.replace("_", " "), getattr(self, name)) for name in names]
+
+
+def main():
+    tools = ["busybox", "podman", "runc", "crun"]
+    options = sandbox.arguments(__doc__, ("kind", ["root", "rootless"]), tools=tools)
+    is_rootless = options.kind == "rootless"
+    if is_rootless:
+        why = sandbox.missing_tools(["newuidmap"])
+        if why:
+            sandbox.skip_all(why)
+    runtimes.use_cgroup_v2()
+    suite = Suite(Podman(options.hook, is_rootless))
+    return sandbox.run_tests(suite.tests(), options.only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
