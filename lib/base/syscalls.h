@@ -3,7 +3,7 @@
 /*
  * syscalls.h - system calls for which glibc 2.36 has no function
  *
- * The new mount API (open_tree, move_mount, mount_setattr, fsopen) is in its <sys/mount.h>,
+ * The new mount API (open_tree, move_mount, mount_setattr) is in its <sys/mount.h>,
  * pidfd_open in its <sys/pidfd.h>.
  */
 

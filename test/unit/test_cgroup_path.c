@@ -41,7 +41,6 @@ Test(cgroup_path, hybrid_has_both)
 	cleanup(cgroup_path_clearp) struct cgroup_path path =
 		parse("12:pids:/x\n5:devices:/runc/" ID "\n1:name=systemd:/y\n0::/z\n");
 
-	cr_expect_str_eq(path.v1_controllers, "devices");
 	cr_expect_str_eq(path.v1_path, "/runc/" ID);
 	cr_expect_str_eq(path.v2_path, "/z");
 }
@@ -50,7 +49,6 @@ Test(cgroup_path, devices_is_found_among_other_controllers)
 {
 	cleanup(cgroup_path_clearp) struct cgroup_path path = parse("3:cpu,devices:/c");
 
-	cr_expect_str_eq(path.v1_controllers, "cpu,devices");
 	cr_expect_str_eq(path.v1_path, "/c");
 }
 

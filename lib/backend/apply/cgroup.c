@@ -3,20 +3,15 @@
 
 #include "backend/apply/cgroup.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
 
+#include "backend/apply/cgroup_hierarchy.h"
 #include "backend/apply/cgroup_path.h"
 #include "backend/apply/cgroup_v1.h"
 #include "backend/apply/cgroup_v2.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "base/syscalls.h"
 #include "base/text.h"
-
-#define RESOLVE_CGROUP (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
 
 void cgroup_rules_clear(struct cgroup_rules *rules)
 {
@@ -25,79 +20,19 @@ void cgroup_rules_clear(struct cgroup_rules *rules)
 	*rules = (struct cgroup_rules){0};
 }
 
-/* Names every controller of the hierarchy: a v1 hierarchy is found by its whole set.
-   "name=systemd" has a value, the others are flags. */
-static int configure_v1(int fs_fd, const char *controllers)
-{
-	autofree char *copy = xstrdup(controllers);
-	char *rest = NULL;
-
-	for (char *name = strtok_r(copy, ",", &rest); name;
-	     name = strtok_r(NULL, ",", &rest)) {
-		char *value = strchr(name, '=');
-		unsigned int command = FSCONFIG_SET_FLAG;
-
-		if (value) {
-			*value++ = '\0';
-			command = FSCONFIG_SET_STRING;
-		}
-		if (fsconfig(fs_fd, command, name, value, 0) < 0) {
-			return -errno;
-		}
-	}
-	return 0;
-}
-
-/* Return: a descriptor of the hierarchy's root as our cgroup namespace sees it. */
-static int open_hierarchy(const char *fs_name, const char *controllers, struct err *err)
-{
-	autoclose int fs_fd = -1;
-	int mount_fd;
-	int r = 0;
-
-	fs_fd = fsopen(fs_name, FSOPEN_CLOEXEC);
-	if (fs_fd < 0) {
-		return err_sys(err, errno, "open the %s file system", fs_name);
-	}
-	if (controllers) {
-		r = configure_v1(fs_fd, controllers);
-	}
-	if (r == 0 && fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
-		r = -errno;
-	}
-	if (r < 0) {
-		return err_sys(err, -r, "open the %s hierarchy '%s'", fs_name,
-			       controllers ? controllers : "");
-	}
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
-	if (mount_fd < 0) {
-		return err_sys(err, errno, "mount the %s hierarchy", fs_name);
-	}
-	return mount_fd;
-}
-
-static int open_level(int hierarchy_fd, const char *path, struct err *err)
-{
-	int fd = sys_openat2(hierarchy_fd, path + 1, O_RDONLY | O_DIRECTORY, 0,
-			     RESOLVE_CGROUP);
-
-	if (fd < 0) {
-		return err_sys(err, errno, "open cgroup '%s'", path);
-	}
-	return fd;
-}
-
 static int prepare_v1(const struct plan *plan, const struct cgroup_path *path,
-		      struct undo_log *undo, struct cgroup_rules *rules, struct err *err)
+		      const struct ctr_process *process, struct undo_log *undo,
+		      struct cgroup_rules *rules, struct err *err)
 {
 	autoclose int hierarchy_fd = -1;
 	autoclose int cgroup_fd = -1;
 
-	hierarchy_fd = open_hierarchy("cgroup", path->v1_controllers, err);
+	hierarchy_fd =
+		cgroup_hierarchy_open(CGROUP_V1_DEVICES, path->v1_path, process, err);
 	if (hierarchy_fd < 0) {
 		return hierarchy_fd;
 	}
-	cgroup_fd = open_level(hierarchy_fd, path->v1_path, err);
+	cgroup_fd = cgroup_hierarchy_open_level(hierarchy_fd, path->v1_path, err);
 	if (cgroup_fd < 0) {
 		return cgroup_fd;
 	}
@@ -106,18 +41,19 @@ static int prepare_v1(const struct plan *plan, const struct cgroup_path *path,
 
 /* From the lowest level up to the @top first bytes of the path. */
 static int prepare_v2(const struct plan *plan, const char *path, size_t top,
-		      struct undo_log *undo, struct cgroup_rules *rules, struct err *err)
+		      const struct ctr_process *process, struct undo_log *undo,
+		      struct cgroup_rules *rules, struct err *err)
 {
 	autoclose int hierarchy_fd = -1;
 	autofree char *level = xstrdup(path);
 
-	hierarchy_fd = open_hierarchy("cgroup2", NULL, err);
+	hierarchy_fd = cgroup_hierarchy_open(CGROUP_V2, path, process, err);
 	if (hierarchy_fd < 0) {
 		return hierarchy_fd;
 	}
 	rules->v2 = cgroup_v2_new(plan);
 	while (strlen(level) >= top) {
-		int fd = open_level(hierarchy_fd, level, err);
+		int fd = cgroup_hierarchy_open_level(hierarchy_fd, level, err);
 		int r;
 
 		if (fd < 0) {
@@ -171,7 +107,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		return r;
 	}
 	if (path.v1_path && !(own.v1_path && text_equals(path.v1_path, own.v1_path))) {
-		r = prepare_v1(plan, &path, undo, &rules, err);
+		r = prepare_v1(plan, &path, process, undo, &rules, err);
 		if (r < 0) {
 			return r;
 		}
@@ -180,7 +116,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		      ? cgroup_path_top(path.v2_path, own.v2_path ? own.v2_path : "", id)
 		      : 0;
 	if (top > 0) {
-		r = prepare_v2(plan, path.v2_path, top, undo, &rules, err);
+		r = prepare_v2(plan, path.v2_path, top, process, undo, &rules, err);
 		if (r < 0) {
 			return r;
 		}

@@ -4,10 +4,7 @@
  * cgroup.h - the device rules of the container's cgroup
  *
  * Which hierarchy decides is read from /proc/PID/cgroup: a line with the controller
- * "devices" (v1), the line "0::" (v2), or both. Each hierarchy is mounted for us alone by
- * fsopen(), whose root is what the paths in /proc/PID/cgroup are relative to. So nothing
- * depends on where or whether the machine mounts its cgroups, or on what is mounted over
- * them. Source: cgroups(7), cgroup_namespaces(7).
+ * "devices" (v1), the line "0::" (v2), or both.
  *
  * A cgroup that is not the container's own (the runtime runs without cgroups) is never
  * changed: that would give the nodes to the runtime and to all its other containers.

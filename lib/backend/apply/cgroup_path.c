@@ -12,7 +12,6 @@
 
 void cgroup_path_clear(struct cgroup_path *path)
 {
-	free(path->v1_controllers);
 	free(path->v1_path);
 	free(path->v2_path);
 	*path = (struct cgroup_path){0};
@@ -72,9 +71,7 @@ static int parse_line(const char *line, size_t len, struct cgroup_path *path,
 		path->v2_path = xstrndup(where, len);
 	} else {
 		free(path->v1_path);
-		free(path->v1_controllers);
 		path->v1_path = xstrndup(where, len);
-		path->v1_controllers = xstrndup(controllers, n_controllers);
 	}
 	return 0;
 }

@@ -9,8 +9,7 @@
 #include "base/err.h"
 
 struct cgroup_path {
-	char *v1_controllers; /* "devices", "cpu,devices"; NULL: no v1 device controller */
-	char *v1_path;
+	char *v1_path; /* of the controller "devices"; NULL: it is not on v1 */
 	char *v2_path; /* NULL: no v2 */
 };
 
