@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench.py BUILD [RUNS] - what a run of the hook costs, next to a program that does nothing
+
+Prints the machine and a table in Markdown. harness.c measures; this makes what is measured:
+hosts, bundles, control groups. All of that is on a tmpfs, and gone afterwards.
+"""
+
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e"), os.path.dirname(HERE)]
+
+import cgroups
+import container
+import runtimes
+import sandbox
+
+DEFAULT_RUNS = 1000
+ROOTFS = f"{sandbox.WORK}/rootfs"
+V1_MOUNT = f"{sandbox.WORK}/cgroup-v1"
+
+# `runc spec` writes 2.5 KiB; podman 4.3 for a small image 11, of which 7.5 are seccomp rules;
+# a pod in a cluster with hundreds of services has some more of environment.
+SMALL = 4 * 1024
+PODMAN = 11 * 1024
+LARGE = 40 * 1024
+SECCOMP_BYTES = 7500
+
+GROWTH = [1, 8, 32, 64, 128]
+
+MAX_PEAK_KIB = 2048
+# From 64 to 128 GPUs each may cost so many times what each costs from 32 to 64.
+MAX_BEND = 1.25
+
+
+class Scenario:  # pylint: disable=too-few-public-methods
+    """One line of the table."""
+
+    def __init__(self, name, host, request, wanted=None, *, device_filter="none",
+                 config_bytes=SMALL, command="createRuntime"):
+        """wanted: at most so many times the no-op"""
+        self.name = name
+        self.host = host
+        self.request = request
+        self.wanted = wanted
+        self.device_filter = device_filter
+        self.config_bytes = config_bytes
+        self.command = command
+        self.noop = self.hook = None  # Figures, once measured
+
+
+class Figures:  # pylint: disable=too-few-public-methods
+    """Of one program in one scenario; times in ms."""
+
+    def __init__(self, line):
+        p50_ns, p99_ns, self.peak_kib, self.calls = (int(word) for word in line.split())
+        self.p50 = p50_ns / 1e6
+        self.p99 = p99_ns / 1e6
+
+
+def scenarios():
+    nvidia1, amd1, mi300 = map(container.make_host, ("nvidia1", "amd1", "mi300"))
+    nvidia8 = make_nvidia8()
+    found = [
+        Scenario("no annotation", nvidia1, None, 1.2),
+        Scenario("no annotation", nvidia1, None, 1.2, config_bytes=LARGE),
+        Scenario("1 amd", amd1, "amd:1", 2.0),
+        Scenario("1 amd", amd1, "amd:1", 2.0, config_bytes=PODMAN),
+        Scenario("1 amd", amd1, "amd:1", 2.0, config_bytes=LARGE),
+        Scenario("1 nvidia", nvidia1, "nvidia:1", 2.0),
+        Scenario("1 nvidia", nvidia1, "nvidia:1", 2.0, device_filter="v1"),
+        Scenario("1 nvidia", nvidia1, "nvidia:1", 2.0, device_filter="v2"),
+        Scenario("8 amd (partitions)", mi300, "amd:8", 2.5),
+        Scenario("8 nvidia", nvidia8, "nvidia:8", 2.5),
+        Scenario("8 nvidia", nvidia8, "nvidia:8", 2.5, device_filter="v1"),
+        Scenario("8 nvidia", nvidia8, "nvidia:8", 2.5, device_filter="v2"),
+    ]
+    found += [Scenario(f"{count} intel", make_intel(count), f"intel:{count}",
+                       {1: 2.0, 8: 2.5}.get(count)) for count in GROWTH]
+    found += [
+        Scenario("128 intel", make_intel(128), "intel:128", device_filter="v2"),
+        Scenario("1 of 128 intel", make_intel(128), "intel:1"),
+        Scenario("`plan` alone, 1 nvidia", nvidia1, "nvidia:1", command="plan"),
+        Scenario("`plan` alone, 8 nvidia", nvidia8, "nvidia:8", command="plan"),
+    ]
+    return found
+
+
+# ---- made hosts --------------------------------------------------------------------------
+
+
+def make_nvidia8():
+    """That host with its eighth GPU, which the driver was told to leave out."""
+    host = container.make_host("nvidia8")
+    directory = f"{host}/proc/driver/nvidia/gpus"
+    for name in os.listdir(directory):
+        path = f"{directory}/{name}/information"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("Excluded:\t Yes", "Excluded:\t No"))
+    return host
+
+
+def make_intel(count):
+    """The first GPUs of render128. In its manifest each begins with its PCI vendor."""
+    host = f"{sandbox.WORK}/hosts/intel-{count}"
+    if os.path.exists(host):
+        return host
+    seen = 0
+    lines = []
+    with open(os.path.join(sandbox.TOP, "test/hosts/render128.host"), encoding="utf-8") as file:
+        for line in file:
+            seen += "/vendor 0x" in line
+            if seen <= count or "/proc/" in line:
+                lines.append(line)
+    with open(f"{host}.host", "w", encoding="utf-8") as file:
+        file.writelines(lines)
+    container.build_host.build_host(f"{host}.host", host)
+    return host
+
+
+# ---- what the hook reads -----------------------------------------------------------------
+
+
+def config_text(request, size):
+    """A config.json of about so many bytes, filled up with what fills an engine's."""
+    config = json.loads(json.dumps(container.CONFIG))
+    config["root"]["path"] = ROOTFS
+    if request:
+        config["annotations"][container.KEY] = request
+    if size > SECCOMP_BYTES:
+        names = [f"system_call_{number:03}" for number in range(SECCOMP_BYTES // 20)]
+        config["linux"]["seccomp"] = {
+            "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]}
+    while len(json.dumps(config)) < size:
+        number = len(config["process"]["env"])
+        config["process"]["env"].append(f"SERVICE_{number:03}_PORT=tcp://10.96.0.1:443")
+    return json.dumps(config)
+
+
+def make_bundle(number, scenario):
+    """Return: its directory"""
+    directory = f"{sandbox.WORK}/bundle-{number}"
+    os.mkdir(directory)
+    with open(f"{directory}/config.json", "w", encoding="utf-8") as file:
+        file.write(config_text(scenario.request, scenario.config_bytes))
+    return directory
+
+
+def count_nodes(hook, scenario):
+    """Device nodes that the container gets."""
+    if not scenario.request:
+        return 0
+    result = subprocess.run([hook, "plan", "--json", "--gpu", scenario.request, "--host-root",
+                             scenario.host], check=True, stdout=subprocess.PIPE, text=True)
+    return len(json.loads(result.stdout)["containerEdits"]["deviceNodes"])
+
+
+def make_groups():
+    """Return: (directory or None without that version on this machine, directory)"""
+    runtimes.use_cgroup_v2()
+    v2_group = cgroups.directory_of(2, cgroups.parent())
+    os.mkdir(v2_group)
+    os.mkdir(V1_MOUNT)
+    result = container.run(["mount", "-t", "cgroup", "-o", "devices", "cgroup", V1_MOUNT])
+    if result.returncode != 0:
+        return None, v2_group
+    v1_group = V1_MOUNT + cgroups.parent()
+    os.mkdir(v1_group)
+    return v1_group, v2_group
+
+
+# ---- measuring ---------------------------------------------------------------------------
+
+
+def take_programs(build, hook):
+    """Copies beside the hook, and all three stripped, as they would be installed.
+
+    Return: (harness, noop)
+    """
+    directory = os.path.dirname(hook)
+    copies = [shutil.copy2(f"{build}/test/bench/bench-{name}", f"{directory}/{name}")
+              for name in ("harness", "noop")]
+    subprocess.run(["strip", hook, *copies], check=True)
+    return copies
+
+
+def measure(harness, noop, hook, runs, rows, groups):
+    """Fills in the figures of each scenario."""
+    words = []
+    for number, row in enumerate(rows):
+        bundle = make_bundle(number, row)
+        args = ["plan", "--bundle", bundle] if row.command == "plan" else [row.command]
+        words.append("|".join([bundle, row.device_filter, hook, *args,
+                               "--host-root", row.host]))
+    os.mkdir(ROOTFS)
+    result = subprocess.run([harness, str(runs), ROOTFS, groups[0] or "-", groups[1], noop,
+                             *words], check=True, stdout=subprocess.PIPE, text=True)
+    lines = result.stdout.splitlines()
+    for row, noop_line, hook_line in zip(rows, lines[::2], lines[1::2]):
+        row.noop = Figures(noop_line)
+        row.hook = Figures(hook_line)
+
+
+def time_reads(path):
+    """Median time in us to open, read and close a file."""
+    times = []
+    for _ in range(2000):
+        start = time.perf_counter_ns()
+        fd = os.open(path, os.O_RDONLY)
+        os.read(fd, 64)
+        os.close(fd)
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / 1e3
+
+
+# ---- printing ----------------------------------------------------------------------------
+
+
+def machine():
+    """One line: the processor, how many cores, what is virtual, kernel and C library."""
+    model = platform.machine()
+    virtual = ""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                model = value.strip()
+            elif key.strip() == "flags" and "hypervisor" in value.split():
+                virtual = " (a virtual machine)"
+    return (f"{model}, {os.cpu_count()} cores{virtual}, Linux {platform.release()}, "
+            f"glibc {platform.libc_ver()[1]}")
+
+
+def verdict(value, wanted):
+    return f"<= {wanted}: {'met' if value <= wanted else 'MISSED'}"
+
+
+def print_table(rows, nodes):
+    print("| GPUs | config | device filter | nodes | no-op p50 / p99 | hook p50 / p99 | "
+          f"p50 / no-op p50 | peak RSS, wanted <= {MAX_PEAK_KIB} KiB | system calls |")
+    print("|---|--:|---|--:|--:|--:|---|---|--:|")
+    for row, n_nodes in zip(rows, nodes):
+        ratio = row.hook.p50 / row.noop.p50
+        wanted = f" ({verdict(ratio, row.wanted)})" if row.wanted else ""
+        fits = "met" if row.hook.peak_kib <= MAX_PEAK_KIB else "MISSED"
+        print(f"| {row.name} | {row.config_bytes // 1024} KiB | {row.device_filter} | "
+              f"{n_nodes} | {row.noop.p50:.2f} / {row.noop.p99:.2f} | "
+              f"{row.hook.p50:.2f} / {row.hook.p99:.2f} | {ratio:.2f}{wanted} | "
+              f"{row.hook.peak_kib} KiB ({fits}) | {row.hook.calls} |")
+
+
+def print_growth(rows):
+    """From one GPU to 128, all of the host's."""
+    times = {count: row.hook.p50 for count in GROWTH for row in rows
+             if row.name == f"{count} intel" and row.device_filter == "none"}
+    steps = [(few, many, (times[many] - times[few]) / (many - few) * 1e3)
+             for few, many in zip(GROWTH, GROWTH[1:])]
+    words = [f"{step:.1f} from {few} to {many}" for few, many, step in steps]
+    bend = steps[-1][2] / steps[-2][2]
+    print(f"\nGrowth in us a GPU, intel: {', '.join(words)}. The last is {bend:.2f} times the "
+          f"one before; wanted {verdict(bend, MAX_BEND)}.")
+
+
+def print_reads(rows):
+    """What the made hosts do not show: sysfs is slower than the tmpfs that they are on."""
+    real = time_reads("/sys/class/mem/null/dev")
+    made = time_reads(f"{rows[0].host}/sys/class/drm/renderD128/dev")
+    print(f"Made hosts, on a tmpfs: to open, read and close an attribute takes {made:.1f} us "
+          f"there, {real:.1f} us in this machine's sysfs.")
+
+
+def main():
+    build = sys.argv[1] = os.path.abspath(sys.argv[1])
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else DEFAULT_RUNS
+    if sandbox.INSIDE not in os.environ:
+        cgroups.remove_left_over()
+        subprocess.run(["meson", "compile", "-C", build, "bench-harness", "bench-noop"],
+                       check=True, stdout=subprocess.DEVNULL)
+    hook = sandbox.enter(os.path.join(build, "oci-gpu-hook"))
+    harness, noop = take_programs(build, hook)
+    groups = make_groups()
+    rows = [row for row in scenarios() if row.device_filter != "v1" or groups[0]]
+    nodes = [count_nodes(hook, row) for row in rows]
+    measure(harness, noop, hook, runs, rows, groups)
+
+    noop_figures = rows[0].noop
+    print(f"{machine()}. The hook: {os.path.getsize(hook) // 1024} KiB, static.\n")
+    print(f"{runs} runs of each, the no-op before every run of the hook; times in ms from "
+          f"spawn to exit. The no-op: peak RSS {noop_figures.peak_kib} KiB, "
+          f"{noop_figures.calls} system calls.\n")
+    print_table(rows, nodes)
+    print_growth(rows)
+    print_reads(rows)
+    if not groups[0]:
+        print("No version 1 device controller here, so no rows for it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
