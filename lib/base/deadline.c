@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <time.h>
 
 /* Written by the handler: there is no other way out of one. */
 static volatile sig_atomic_t has_passed;
@@ -41,4 +42,12 @@ int deadline_check(struct err *err)
 			"or a file system that does not answer");
 	}
 	return 0;
+}
+
+long long deadline_clock_ms(void)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

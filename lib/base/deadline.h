@@ -22,3 +22,6 @@ void deadline_start(unsigned int seconds, unsigned int grace_seconds);
 
 /* @err: ETIMEDOUT: it has passed. */
 int deadline_check(struct err *err);
+
+/* Milliseconds of a clock that never goes back; for a step that has less time than the run. */
+long long deadline_clock_ms(void);

@@ -7,10 +7,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/deadline.h"
 #include "base/mem.h"
 
 /* The usual state and the usual files of procfs take one read(). More would cost: a page that
@@ -23,20 +23,12 @@ void bytes_clear(struct bytes *bytes)
 	*bytes = (struct bytes){0};
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Waits until read() does not block. Return: 0, or negative errno. */
 static int wait_readable(int fd, long long until_ms)
 {
 	for (;;) {
 		struct pollfd pfd = {.fd = fd, .events = POLLIN};
-		long long left = until_ms - now_ms();
+		long long left = until_ms - deadline_clock_ms();
 		int r;
 
 		if (left < 0) {
@@ -67,7 +59,7 @@ static size_t first_room(int fd, size_t max)
 int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes *ret,
 	     struct err *err)
 {
-	long long until_ms = deadline_ms < 0 ? 0 : now_ms() + deadline_ms;
+	long long until_ms = deadline_ms < 0 ? 0 : deadline_clock_ms() + deadline_ms;
 	size_t room = first_room(fd, max);
 	autofree char *data = xrealloc(NULL, room + 1);
 	size_t len = 0;

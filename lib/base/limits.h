@@ -12,6 +12,10 @@
 /* The annotation lists at most 256 GPUs by UUID (40 bytes each): 10 KiB. */
 #define LIMIT_ANNOTATION_BYTES (64U * 1024U)
 
+/* The configuration file: 256 GPUs by PCI address (16 bytes each) and some rules for each
+   vendor are 8 KiB; eight times that. */
+#define LIMIT_SETTINGS_BYTES (64U * 1024U)
+
 /* jansson recurses once per level; the runtime spec nests about 10 deep. */
 #define LIMIT_JSON_DEPTH 64U
 
@@ -34,3 +38,7 @@
 
 /* Entries of one host directory: /sys/class/drm has some 20 connectors a GPU. */
 #define LIMIT_DIRECTORY_ENTRIES 16384U
+
+/* systemd's longest answer to us is a unit's DeviceAllow: 4,096 entries of some 40 bytes. Its
+   signals, which we pass over, are shorter. */
+#define LIMIT_DBUS_MESSAGE_BYTES (1024U * 1024U)

@@ -121,9 +121,19 @@ static const struct top_case top_cases[] = {
 	/* the session's scope holds ourselves as well: it is not the container's */
 	{"/user.slice/session-1.scope/box", "/user.slice/session-1.scope", ID,
 	 "/user.slice/session-1.scope/box"},
-	/* a slice whose name ends like a short id is not taken for it */
+	/* an id that is also crun's name for the level below */
+	{"/machine.slice/crun-container.scope/container", "/", "container",
+	 "/machine.slice/crun-container.scope"},
+	/* short ids: the level above is taken by its name alone, and no level above that */
 	{"/machine.slice/crun-c.scope/c", "/machine.slice", "c",
-	 "/machine.slice/crun-c.scope/c"},
+	 "/machine.slice/crun-c.scope"},
+	{"/c/x/c", "/", "c", "/c/x/c"},
+	/* a pod that others live in, too */
+	{"/kubepods/pod-web/a", "/", "web", "/kubepods/pod-web/a"},
+	{"/kubepods/web/container", "/", "web", "/kubepods/web/container"},
+	/* somebody else's scope, in which a runtime without systemd made the container */
+	{"/user.slice/session-3.scope/foo", "/system.slice/x.service", "bar",
+	 "/user.slice/session-3.scope/foo"},
 	/* no id in the state */
 	{"/a/b", "/", "", "/a/b"},
 };

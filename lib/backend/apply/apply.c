@@ -3,6 +3,8 @@
 
 #include "backend/apply/apply.h"
 
+#include <errno.h>
+
 #include "backend/apply/bind.h"
 #include "backend/apply/cgroup.h"
 #include "backend/apply/process.h"
@@ -10,7 +12,22 @@
 #include "backend/apply/undo.h"
 #include "base/deadline.h"
 
-/* From here on things change; nothing is allocated any more. */
+/*
+ * Where all nodes were there already, an engine brought them, maybe with the host's own
+ * /dev: nothing may be changed in there, and the links are a convenience that it left out.
+ */
+static int make_link(struct rootfs *rootfs, const struct plan_link *link, struct err *err)
+{
+	int r = rootfs_make_link(rootfs, link, err);
+
+	if (r == -EXDEV && rootfs->n_attached == 0) {
+		*err = (struct err){0};
+		return 0;
+	}
+	return r;
+}
+
+/* From here on things change; nothing is allocated any more once the cgroup is done. */
 static int change(const struct plan *plan, const struct apply_target *target,
 		  const struct ctr_process *process, const struct cgroup_rules *rules,
 		  const struct bind_sources *sources, struct rootfs *rootfs,
@@ -20,7 +37,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 
 	r = deadline_check(err);
 	if (r == 0) {
-		r = cgroup_allow(rules, undo, err);
+		r = cgroup_allow(rules, undo, target->warning, err);
 	}
 	if (r < 0) {
 		return r;
@@ -41,7 +58,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 				       err);
 	}
 	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
-		r = rootfs_make_link(rootfs, &plan->links[i], err);
+		r = make_link(rootfs, &plan->links[i], err);
 	}
 	return r < 0 ? r : deadline_check(err);
 }
@@ -64,11 +81,15 @@ int apply_plan(const struct plan *plan, const struct apply_target *target,
 	if (r < 0) {
 		return r;
 	}
-	r = cgroup_prepare(plan, &process, target->id, &undo, &rules, err);
+	r = cgroup_prepare(plan, &process, target->id, &undo, &rules, target->warning,
+			   err);
 	if (r < 0) {
 		return r;
 	}
 	r = rootfs_prepare(plan, &process, &undo, &rootfs, err);
+	if (r == 0) {
+		r = rootfs_look_from_host(&rootfs, target->rootfs_path, err);
+	}
 	if (r < 0) {
 		return r;
 	}

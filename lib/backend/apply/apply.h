@@ -15,7 +15,7 @@
  *
  * Nothing is visible before the cgroup step, and most failures happen before it. Each
  * change pushes an undo record first; a failure undoes them in reverse. Nothing is
- * allocated after the first change.
+ * allocated after the cgroup step.
  */
 
 #include "base/err.h"
@@ -30,6 +30,10 @@ struct apply_target {
 	/* Called right after setns(), to give up what is of no use in the container;
 	   its failure undoes all. NULL: nothing. */
 	int (*entered)(struct err *err);
+
+	/* Filled when all is done but may not last: the plan was applied, and whoever reads
+	   the log should know. Borrowed. */
+	struct err *warning;
 };
 
 /**

@@ -9,6 +9,7 @@
 #include "backend/apply/cgroup_path.h"
 #include "backend/apply/cgroup_v1.h"
 #include "backend/apply/cgroup_v2.h"
+#include "backend/apply/systemd.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -17,6 +18,7 @@ void cgroup_rules_clear(struct cgroup_rules *rules)
 {
 	cgroup_v1_free(rules->v1);
 	cgroup_v2_free(rules->v2);
+	systemd_unit_free(rules->unit);
 	*rules = (struct cgroup_rules){0};
 }
 
@@ -89,9 +91,29 @@ static int read_paths(const struct ctr_process *process, struct cgroup_path *pat
 	return r;
 }
 
+static void warn_of_loss(const struct err *why, struct err *warning)
+{
+	(void)err_set(warning, why->code,
+		      "%s; systemd takes the nodes away again when it next applies the "
+		      "unit (daemon-reload, set-property)",
+		      why->msg);
+}
+
+static void prepare_systemd(const struct plan *plan, const char *path, size_t top,
+			    struct cgroup_rules *rules, struct err *warning)
+{
+	struct err why = {0};
+
+	/* With both hierarchies in use, systemd has the same unit in both. */
+	if (!rules->unit && warning->code == 0 &&
+	    systemd_prepare(plan, path, top, &rules->unit, &why) < 0) {
+		warn_of_loss(&why, warning);
+	}
+}
+
 int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		   const char *id, struct undo_log *undo, struct cgroup_rules *ret,
-		   struct err *err)
+		   struct err *warning, struct err *err)
 {
 	cleanup(cgroup_path_clearp) struct cgroup_path path = {0};
 	cleanup(cgroup_path_clearp) struct cgroup_path own = {0};
@@ -107,6 +129,8 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		return r;
 	}
 	if (path.v1_path && !(own.v1_path && text_equals(path.v1_path, own.v1_path))) {
+		top = cgroup_path_top(path.v1_path, own.v1_path ? own.v1_path : "", id);
+		prepare_systemd(plan, path.v1_path, top, &rules, warning);
 		r = prepare_v1(plan, &path, process, undo, &rules, err);
 		if (r < 0) {
 			return r;
@@ -116,6 +140,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		      ? cgroup_path_top(path.v2_path, own.v2_path ? own.v2_path : "", id)
 		      : 0;
 	if (top > 0) {
+		prepare_systemd(plan, path.v2_path, top, &rules, warning);
 		r = prepare_v2(plan, path.v2_path, top, process, undo, &rules, err);
 		if (r < 0) {
 			return r;
@@ -126,15 +151,37 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 	return 0;
 }
 
-int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo, struct err *err)
+/* systemd writes a v1 cgroup's list anew, without what it knows no words for. */
+static int tell_systemd(const struct cgroup_rules *rules, struct err *warning,
+			struct err *err)
 {
-	int r = 0;
+	struct err why = {0};
 
-	if (rules->v1) {
+	if (!rules->unit) {
+		return 0;
+	}
+	if (systemd_allow(rules->unit, &why) < 0) {
+		warn_of_loss(&why, warning);
+	}
+	return rules->v1 ? cgroup_v1_restore(rules->v1, err) : 0;
+}
+
+int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
+		 struct err *warning, struct err *err)
+{
+	const char *pin = rules->unit ? systemd_unit_pin(rules->unit) : NULL;
+	struct err why = {0};
+	int r;
+
+	r = tell_systemd(rules, warning, err);
+	if (r == 0 && rules->v1) {
 		r = cgroup_v1_allow(rules->v1, undo, err);
 	}
 	if (r == 0 && rules->v2) {
 		r = cgroup_v2_allow(rules->v2, undo, err);
+	}
+	if (r == 0 && rules->v2 && pin && cgroup_v2_repin(rules->v2, pin, &why) < 0) {
+		warn_of_loss(&why, warning);
 	}
 	return r;
 }

@@ -6,6 +6,15 @@
  * Which hierarchy decides is read from /proc/PID/cgroup: a line with the controller
  * "devices" (v1), the line "0::" (v2), or both.
  *
+ * Where the cgroup is a unit of systemd's, systemd is made to keep the rules (systemd_unit.h):
+ *
+ *   it filters by DeviceAllow	   add the nodes to it, then replace every program, also the
+ *				   fresh one that systemd attaches
+ *   it attaches a pinned program   replace every program, then the pinned one
+ *   else			   replace every program
+ *
+ * What cannot be made to last is done all the same, and the caller gets a warning.
+ *
  * A cgroup that is not the container's own (the runtime runs without cgroups) is never
  * changed: that would give the nodes to the runtime and to all its other containers.
  */
@@ -17,11 +26,13 @@
 
 struct cgroup_v1_rules;
 struct cgroup_v2_programs;
+struct systemd_unit;
 
 /* Open until the end of the run, for the undo log. */
 struct cgroup_rules {
 	struct cgroup_v1_rules *v1; /* NULL: that hierarchy decides nothing */
 	struct cgroup_v2_programs *v2;
+	struct systemd_unit *unit; /* NULL: systemd need not be told */
 };
 
 void cgroup_rules_clear(struct cgroup_rules *rules);
@@ -31,6 +42,7 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
  * cgroup_prepare() - Find what denies, and make what will replace it, changing nothing
  * @id:		the container's id, by which runtimes name its cgroup; may be ""
  * @undo:	gets room for the changes to come
+ * @warning:	filled if systemd cannot be asked
  * @err:	EOPNOTSUPP: a program cannot be read or changed; EPERM; EXDEV: the cgroup is
  *		outside of our cgroup namespace
  *
@@ -38,8 +50,14 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
  */
 int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		   const char *id, struct undo_log *undo, struct cgroup_rules *ret,
-		   struct err *err);
+		   struct err *warning, struct err *err);
 
-/* Allows the plan's nodes: exactly "c MAJOR:MINOR rw" each. */
+/**
+ * cgroup_allow() - Allow the plan's nodes: exactly "c MAJOR:MINOR rw" each
+ * @warning:	filled if systemd is going to take them away again
+ *
+ * What systemd has been told is not for the undo log; systemd_allow() and cgroup_v2_repin()
+ * say why.
+ */
 int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
-		 struct err *err);
+		 struct err *warning, struct err *err);

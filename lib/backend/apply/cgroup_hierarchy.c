@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/statfs.h>
 
+#include "backend/apply/mountinfo.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
@@ -101,48 +102,6 @@ static int try_place(const struct hierarchy *hierarchy, const char *place,
 	return steal_fd(&root_fd);
 }
 
-/* Undoes "\040" and the like, in place. Source: proc(5), /proc/PID/mountinfo. */
-static void undo_escapes(char *text)
-{
-	char *to = text;
-
-	while (*text) {
-		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 4;
-		} else {
-			*to++ = *text++;
-		}
-	}
-	*to = '\0';
-}
-
-char *cgroup_hierarchy_mount_point(const char *line, const char *fs_type)
-{
-	const char *end = strchrnul(line, '\n');
-	const char *separator = memmem(line, (size_t)(end - line), " - ", 3);
-	size_t type_len = strlen(fs_type);
-	const char *point = line;
-	char *ret;
-
-	if (!separator || (size_t)(end - separator) < type_len + 4 ||
-	    memcmp(separator + 3, fs_type, type_len) != 0 ||
-	    separator[3 + type_len] != ' ') {
-		return NULL;
-	}
-	for (int field = 1; field < 5; field++) {
-		point = memchr(point, ' ', (size_t)(separator - point));
-		if (!point) {
-			return NULL;
-		}
-		point++;
-	}
-	ret = xstrndup(point, strcspn(point, " "));
-	undo_escapes(ret);
-	return ret;
-}
-
 static int try_mountinfo(const struct hierarchy *hierarchy, const char *path,
 			 const struct ctr_process *process, struct err *err)
 {
@@ -155,8 +114,7 @@ static int try_mountinfo(const struct hierarchy *hierarchy, const char *path,
 		return r;
 	}
 	for (const char *line = mountinfo; *line;) {
-		autofree char *place =
-			cgroup_hierarchy_mount_point(line, hierarchy->fs_type);
+		autofree char *place = mountinfo_point_of_type(line, hierarchy->fs_type);
 		int fd = place ? try_place(hierarchy, place, path, process->pid) : -1;
 
 		if (fd >= 0) {

@@ -36,13 +36,3 @@ int cgroup_hierarchy_open(enum cgroup_version version, const char *path,
 
 /* The cgroup @path below the root. Return: a descriptor to close, or negative errno. */
 int cgroup_hierarchy_open_level(int root_fd, const char *path, struct err *err);
-
-/**
- * cgroup_hierarchy_mount_point() - Mount point of a line of mountinfo. Pure.
- * @line:	"ID PARENT MAJ:MIN ROOT POINT OPTIONS ... - TYPE SOURCE OPTIONS", up to a
- *		line end
- * @fs_type:	"cgroup2"
- *
- * Return: the path to free(), its octal escapes undone; NULL: of another type, or no line.
- */
-char *cgroup_hierarchy_mount_point(const char *line, const char *fs_type);

@@ -102,16 +102,14 @@ static bool ends_with(const char *text, size_t len, const char *end)
 	return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
 }
 
-/* "ID", "PREFIX-ID", each also with ".scope" behind it. */
-static bool is_named_by_id(const char *component, size_t len, const char *id)
+/* "ID.scope", "PREFIX-ID.scope" */
+static bool is_named_by_id(const char *scope, size_t len, const char *id)
 {
 	size_t id_len = strlen(id);
 
-	if (ends_with(component, len, ".scope")) {
-		len -= strlen(".scope");
-	}
-	return id_len > 0 && ends_with(component, len, id) &&
-	       (len == id_len || component[len - id_len - 1] == '-');
+	len -= strlen(".scope");
+	return id_len > 0 && ends_with(scope, len, id) &&
+	       (len == id_len || scope[len - id_len - 1] == '-');
 }
 
 /* Is the level of @len bytes of @path the cgroup @own_path or one above it? */
@@ -124,27 +122,25 @@ static bool holds_own(const char *path, size_t len, const char *own_path)
 size_t cgroup_path_top(const char *path, const char *own_path, const char *id)
 {
 	size_t lowest = strlen(path);
-	size_t by_id = 0;
-	size_t by_scope = 0;
-	size_t start = 1;
+	const char *last = strrchr(path, '/');
+	size_t above = (size_t)(last - path);
+	const char *parent;
+	size_t parent_len;
 
 	if (lowest <= 1 || holds_own(path, lowest, own_path)) {
 		return 0;
 	}
-	while (start < lowest) {
-		size_t end = start + strcspn(path + start, "/");
-		bool is_ours = !holds_own(path, end, own_path);
-
-		if (is_ours && is_named_by_id(path + start, end - start, id)) {
-			by_id = end;
-		}
-		if (is_ours && ends_with(path + start, end - start, ".scope")) {
-			by_scope = end;
-		}
-		start = end + 1;
+	if (above == 0 || holds_own(path, above, own_path)) {
+		return lowest;
 	}
-	if (by_id) {
-		return by_id;
+	parent = memrchr(path, '/', above);
+	parent = parent ? parent + 1 : path;
+	parent_len = above - (size_t)(parent - path);
+	if (!ends_with(parent, parent_len, ".scope")) {
+		return lowest;
 	}
-	return by_scope ? by_scope : lowest;
+	return is_named_by_id(parent, parent_len, id) ||
+			       text_equals(last + 1, "container")
+		       ? above
+		       : lowest;
 }

@@ -31,10 +31,11 @@ int cgroup_path_parse(const char *text, struct cgroup_path *ret, struct err *err
  * @own_path:	of ours, which is the runtime's
  * @id:		the container's id
  *
- * crun puts the process into a sub-cgroup of the scope that holds the device program. So
- * the levels from the process's cgroup up to the one that is named by the container's id
- * ("ID", "libpod-ID", "crun-ID.scope") are its own, else up to the last "*.scope", else
- * only the lowest. A cgroup that holds ourselves never is.
+ * The lowest level is, unless it holds ourselves. crun puts the process one level below the
+ * scope that holds the device program; so the level above is the container's own as well
+ * if it is a scope that is named by the container's id ("libpod-ID.scope"), or a scope whose
+ * lowest level is called "container", which is crun's name for it. No other level ever is:
+ * its program would be opened for whoever else is in there.
  *
  * Return: the length of the part of @path that names the highest level of its own; 0: none.
  */

@@ -26,6 +26,14 @@ void cgroup_v1_free(struct cgroup_v1_rules *rules);
 int cgroup_v1_prepare(const struct plan *plan, int cgroup_fd, struct undo_log *undo,
 		      struct cgroup_v1_rules **ret, struct err *err);
 
+/**
+ * cgroup_v1_restore() - Put back what was in devices.list when it was prepared
+ *
+ * Only what somebody else has taken out since then: systemd, which writes the list anew when
+ * it applies a unit. Nothing for the undo log.
+ */
+int cgroup_v1_restore(const struct cgroup_v1_rules *rules, struct err *err);
+
 /* @err: EPERM: a cgroup above does not allow it. */
 int cgroup_v1_allow(const struct cgroup_v1_rules *rules, struct undo_log *undo,
 		    struct err *err);

@@ -4,28 +4,32 @@
 #include "backend/apply/cgroup_v2.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "backend/apply/bpf_program.h"
 #include "backend/apply/devrules.h"
 #include "base/mem.h"
-#include "base/syscalls.h"
 
-/* Programs on one cgroup. Source: Linux include/linux/bpf-cgroup-defs.h, BPF_CGROUP_MAX_PROGS. */
-#define MAX_PROGRAMS 64U
+/* How often the programs may have changed under our hands. systemd attaches a fresh one when
+   it applies a unit again; more than one in the milliseconds that this takes is a storm. */
+#define MAX_ROUNDS 8
 
-/* A program of an unprivileged loader; a device program is some hundred instructions. */
-#define MAX_INSNS 65536U
-
+/* One program that was met, and what stands for it. */
 struct v2_change {
 	int cgroup_fd; /* of the level; borrowed */
-	int old_fd;
-	int new_fd;
 	uint32_t attach_flags;
+	int old_fd;
+	uint32_t old_id;
+	int new_fd; /* -1: it has the rules already */
+	uint32_t new_id;
+	bool is_done; /* replaced, or gone before that */
 };
 
 struct v2_level {
 	int cgroup_fd;
-	struct v2_change change[MAX_PROGRAMS];
+	char *path;		   /* for messages */
+	struct v2_change **change; /* each in its place for good, for the undo log */
 	size_t n_changes;
 };
 
@@ -38,10 +42,13 @@ struct cgroup_v2_programs {
 static void level_free(struct v2_level *level)
 {
 	for (size_t i = 0; i < level->n_changes; i++) {
-		cleanup_close(&level->change[i].old_fd);
-		cleanup_close(&level->change[i].new_fd);
+		cleanup_close(&level->change[i]->old_fd);
+		cleanup_close(&level->change[i]->new_fd);
+		free(level->change[i]);
 	}
 	cleanup_close(&level->cgroup_fd);
+	free(level->change);
+	free(level->path);
 	free(level);
 }
 
@@ -66,107 +73,6 @@ struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan)
 	return programs;
 }
 
-/* Pointers travel to the kernel as 64-bit numbers. */
-static uint64_t to_kernel(const void *p)
-{
-	return (uint64_t)(uintptr_t)p;
-}
-
-static int query(int cgroup_fd, uint32_t *ids, uint32_t *ret_n, uint32_t *ret_flags)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.query.target_fd = (uint32_t)cgroup_fd;
-	attr.query.attach_type = BPF_CGROUP_DEVICE;
-	attr.query.prog_ids = to_kernel(ids);
-	attr.query.prog_cnt = MAX_PROGRAMS;
-	if (sys_bpf(BPF_PROG_QUERY, &attr) < 0) {
-		return -errno;
-	}
-	*ret_n = attr.query.prog_cnt;
-	*ret_flags = attr.query.attach_flags;
-	return 0;
-}
-
-static int program_by_id(uint32_t id)
-{
-	union bpf_attr attr;
-	int fd;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_id = id;
-	fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
-	return fd < 0 ? -errno : fd;
-}
-
-static int get_info(int program_fd, struct bpf_prog_info *info)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.info.bpf_fd = (uint32_t)program_fd;
-	attr.info.info_len = sizeof(*info);
-	attr.info.info = to_kernel(info);
-	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0 ? -errno : 0;
-}
-
-/* The code as the verifier left it. Source: bpf(2), BPF_OBJ_GET_INFO_BY_FD. */
-static int dump(int program_fd, struct devrules_program *ret, const char **why)
-{
-	struct bpf_prog_info info = {0};
-	struct devrules_program program = {0};
-	uint32_t n_bytes;
-	int r;
-
-	r = get_info(program_fd, &info);
-	if (r < 0) {
-		return r;
-	}
-	n_bytes = info.xlated_prog_len;
-	if (n_bytes == 0 || n_bytes % sizeof(struct bpf_insn) != 0 ||
-	    n_bytes / sizeof(struct bpf_insn) > MAX_INSNS) {
-		*why = "its code has no usable length";
-		return -EOPNOTSUPP;
-	}
-	program.n = n_bytes / sizeof(struct bpf_insn);
-	program.insns = xcalloc(program.n, sizeof(struct bpf_insn));
-	info = (struct bpf_prog_info){
-		.xlated_prog_len = n_bytes,
-		.xlated_prog_insns = to_kernel(program.insns),
-	};
-	r = get_info(program_fd, &info);
-	if (r == 0 && info.xlated_prog_len != n_bytes) {
-		*why = "its code changed its length";
-		r = -EOPNOTSUPP;
-	}
-	if (r == 0 && !devrules_check_editable(&program, why)) {
-		r = -EOPNOTSUPP;
-	}
-	if (r < 0) {
-		devrules_clear(&program);
-		return r;
-	}
-	*ret = program;
-	return 0;
-}
-
-static int load(const struct devrules_program *program)
-{
-	static const char license[] = "Apache-2.0";
-	union bpf_attr attr;
-	int fd;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	attr.insns = to_kernel(program->insns);
-	attr.insn_cnt = (uint32_t)program->n;
-	attr.license = to_kernel(license);
-	memcpy(attr.prog_name, "oci_gpu_hook", sizeof("oci_gpu_hook"));
-	fd = sys_bpf(BPF_PROG_LOAD, &attr);
-	return fd < 0 ? -errno : fd;
-}
-
 static int cannot_edit(const char *path, const char *why, struct err *err)
 {
 	return err_set(
@@ -177,25 +83,19 @@ static int cannot_edit(const char *path, const char *why, struct err *err)
 }
 
 /*
- * Makes the replacement of one program.
+ * Loads what will stand for a program.
  *
- * Return: 1 and a filled @change; 0 if the rules are there already; negative errno.
+ * Return: 1 and a descriptor in *ret; 0 if the rules are there already; negative errno.
  */
-static int prepare_program(const struct cgroup_v2_programs *programs, uint32_t id,
-			   const char *path, struct v2_change *change, struct err *err)
+static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
+		       const char *path, int *ret, struct err *err)
 {
 	cleanup(devrules_clearp) struct devrules_program old = {0};
 	cleanup(devrules_clearp) struct devrules_program edited = {0};
-	autoclose int old_fd = -1;
 	const char *why = NULL;
 	int r;
 
-	old_fd = program_by_id(id);
-	if (old_fd < 0) {
-		return err_sys(err, -old_fd, "open the device program of cgroup '%s'",
-			       path);
-	}
-	r = dump(old_fd, &old, &why);
+	r = bpf_program_dump(old_fd, &old, &why);
 	if (r < 0) {
 		return why ? cannot_edit(path, why, err)
 			   : err_sys(err, -r, "read the device program of cgroup '%s'",
@@ -205,106 +105,237 @@ static int prepare_program(const struct cgroup_v2_programs *programs, uint32_t i
 		return 0;
 	}
 	devrules_prepend(&programs->prefix, &old, &edited);
-	r = load(&edited);
+	r = bpf_program_load(&edited);
 	if (r == -EPERM) {
 		return err_sys(err, EPERM, "load a device program for cgroup '%s'", path);
 	}
 	if (r < 0) {
 		return cannot_edit(path, "the kernel does not take its code again", err);
 	}
-	change->new_fd = r;
-	change->old_fd = steal_fd(&old_fd);
+	*ret = r;
 	return 1;
+}
+
+/*
+ * Notes a program and makes its replacement.
+ *
+ * Return: 1 if it must be replaced; 0 if not; negative errno.
+ */
+static int meet_program(const struct cgroup_v2_programs *programs, struct v2_level *level,
+			uint32_t id, uint32_t attach_flags, struct err *err)
+{
+	struct v2_change *change;
+	int fd = bpf_program_by_id(id);
+	int r;
+
+	if (fd == -ENOENT) {
+		/* Gone since it was listed. */
+		return 0;
+	}
+	if (fd < 0) {
+		return err_sys(err, -fd, "open the device program of cgroup '%s'",
+			       level->path);
+	}
+	change = xcalloc(1, sizeof(*change));
+	*change = (struct v2_change){
+		.cgroup_fd = level->cgroup_fd,
+		.attach_flags = attach_flags,
+		.old_fd = fd,
+		.old_id = id,
+		.new_fd = -1,
+	};
+	level->change = xgrow(level->change, level->n_changes, sizeof(*level->change));
+	level->change[level->n_changes++] = change;
+	r = load_edited(programs, fd, level->path, &change->new_fd, err);
+	if (r > 0) {
+		int r_id = bpf_program_id(change->new_fd, &change->new_id);
+
+		r = r_id < 0 ? err_sys(err, -r_id,
+				       "look at the device program for cgroup '%s'",
+				       level->path)
+			     : r;
+	}
+	return r;
+}
+
+/* One that was replaced and is there again is not known: it must be replaced again. */
+static bool is_known(const struct v2_level *level, uint32_t id)
+{
+	for (size_t i = 0; i < level->n_changes; i++) {
+		const struct v2_change *change = level->change[i];
+
+		if (change->is_done ? change->new_id == id : change->old_id == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Return: how many programs must be replaced that had not been met before; negative errno. */
+static int look(const struct cgroup_v2_programs *programs, struct v2_level *level,
+		struct undo_log *undo, struct err *err)
+{
+	struct bpf_attached attached = {0};
+	int n_found = 0;
+	int r;
+
+	r = bpf_program_query(level->cgroup_fd, &attached);
+	if (r == -EINVAL) {
+		/* A kernel without CONFIG_CGROUP_BPF: nothing can deny. */
+		return 0;
+	}
+	if (r < 0) {
+		return err_sys(err, -r, "list the device programs of cgroup '%s'",
+			       level->path);
+	}
+	for (uint32_t i = 0; i < attached.n; i++) {
+		if (is_known(level, attached.id[i])) {
+			continue;
+		}
+		r = meet_program(programs, level, attached.id[i], attached.flags, err);
+		if (r < 0) {
+			return r;
+		}
+		n_found += r;
+	}
+	undo_log_reserve(undo, (size_t)n_found);
+	return n_found;
 }
 
 int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,
 		      const char *path, struct undo_log *undo, struct err *err)
 {
 	struct v2_level *level = xcalloc(1, sizeof(*level));
-	uint32_t ids[MAX_PROGRAMS] = {0};
-	uint32_t n = 0;
-	uint32_t flags = 0;
 	int r;
 
 	level->cgroup_fd = cgroup_fd;
+	level->path = xstrdup(path);
 	programs->level =
 		xgrow(programs->level, programs->n_levels, sizeof(struct v2_level *));
 	programs->level[programs->n_levels++] = level;
-	r = query(cgroup_fd, ids, &n, &flags);
-	if (r == -EINVAL) {
-		/* A kernel without CONFIG_CGROUP_BPF: nothing can deny. */
-		return 0;
-	}
-	if (r < 0) {
-		return err_sys(err, -r, "list the device programs of cgroup '%s'", path);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		struct v2_change *change = &level->change[level->n_changes];
-
-		r = prepare_program(programs, ids[i], path, change, err);
-		if (r < 0) {
-			return r;
-		}
-		if (r > 0) {
-			change->cgroup_fd = cgroup_fd;
-			change->attach_flags = flags;
-			level->n_changes++;
-		}
-	}
-	undo_log_reserve(undo, level->n_changes);
-	return 0;
+	r = look(programs, level, undo, err);
+	return r < 0 ? r : 0;
 }
 
-/*
- * Puts @new_fd where @old_fd is. With BPF_F_ALLOW_MULTI the old one is named; without it
- * (no flags, or BPF_F_ALLOW_OVERRIDE) a cgroup has one program and an attach replaces it.
- * Source: bpf(2) BPF_PROG_ATTACH; BPF_F_REPLACE is Linux 5.6.
- */
-static int replace(const struct v2_change *change, int old_fd, int new_fd)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.target_fd = (uint32_t)change->cgroup_fd;
-	attr.attach_bpf_fd = (uint32_t)new_fd;
-	attr.attach_type = BPF_CGROUP_DEVICE;
-	attr.attach_flags = change->attach_flags;
-	if (change->attach_flags & BPF_F_ALLOW_MULTI) {
-		attr.attach_flags |= BPF_F_REPLACE;
-		attr.replace_bpf_fd = (uint32_t)old_fd;
-	}
-	return sys_bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
-}
-
+/* One that is no longer attached needs no taking back. */
 static int revert_change(const struct undo_record *record)
 {
 	const struct v2_change *change = record->change;
+	int r = bpf_program_replace(change->cgroup_fd, change->attach_flags,
+				    change->new_fd, change->old_fd);
 
-	return replace(change, change->new_fd, change->old_fd);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int replace(struct v2_change *change, struct undo_log *undo)
+{
+	const struct undo_record record = {.revert = revert_change, .change = change};
+	int r;
+
+	if (change->is_done || change->new_fd < 0) {
+		return 0;
+	}
+	r = bpf_program_replace(change->cgroup_fd, change->attach_flags, change->old_fd,
+				change->new_fd);
+	if (r == -ENOENT) {
+		/* systemd has put another one in its place; it is met in the next look. */
+		change->is_done = true;
+		change->new_id = 0;
+		return 0;
+	}
+	if (r < 0) {
+		return r;
+	}
+	change->is_done = true;
+	undo_log_push(undo, &record);
+	return 0;
+}
+
+static int replace_all(const struct v2_level *level, struct undo_log *undo,
+		       struct err *err)
+{
+	for (size_t i = 0; i < level->n_changes; i++) {
+		int r = replace(level->change[i], undo);
+
+		if (r < 0) {
+			return err_sys(err, -r, "replace a device program of cgroup '%s'",
+				       level->path);
+		}
+	}
+	return 0;
 }
 
 int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *undo,
 		    struct err *err)
 {
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		int n_found = 0;
+
+		for (size_t i = 0; i < programs->n_levels; i++) {
+			struct v2_level *level = programs->level[i];
+			int r = replace_all(level, undo, err);
+
+			if (r == 0) {
+				r = look(programs, level, undo, err);
+			}
+			if (r < 0) {
+				return r;
+			}
+			n_found += r;
+		}
+		if (n_found == 0) {
+			return 0;
+		}
+	}
+	return err_set(err, EBUSY,
+		       "replace the device programs of the container's cgroup: they "
+		       "change all the time; start the container again");
+}
+
+/* The replacement of the program @id, if it has been replaced. */
+static int find_replacement(const struct cgroup_v2_programs *programs, uint32_t id)
+{
 	for (size_t i = 0; i < programs->n_levels; i++) {
 		const struct v2_level *level = programs->level[i];
 
 		for (size_t j = 0; j < level->n_changes; j++) {
-			const struct v2_change *change = &level->change[j];
-			const struct undo_record record = {
-				.revert = revert_change,
-				.change = change,
-			};
-			int r = replace(change, change->old_fd, change->new_fd);
+			const struct v2_change *change = level->change[j];
 
-			if (r < 0) {
-				return err_sys(
-					err, -r,
-					"replace a device program of the container's "
-					"cgroup");
+			if (change->old_id == id && change->is_done &&
+			    change->new_id != 0) {
+				return change->new_fd;
 			}
-			undo_log_push(undo, &record);
 		}
 	}
-	return 0;
+	return -1;
+}
+
+int cgroup_v2_repin(const struct cgroup_v2_programs *programs, const char *pin,
+		    struct err *err)
+{
+	autoclose int pinned_fd = -1;
+	autoclose int loaded_fd = -1;
+	uint32_t id = 0;
+	int new_fd;
+	int r;
+
+	pinned_fd = bpf_pin_open(pin, err);
+	if (pinned_fd < 0) {
+		return pinned_fd;
+	}
+	r = bpf_program_id(pinned_fd, &id);
+	if (r < 0) {
+		return err_sys(err, -r, "look at pinned program '%s'", pin);
+	}
+	new_fd = find_replacement(programs, id);
+	if (new_fd < 0) {
+		/* Not attached now: systemd 257 with crun 1.28 takes it off at a reload, and
+		   attaches it again at the next change. */
+		r = load_edited(programs, pinned_fd, pin, &loaded_fd, err);
+		if (r <= 0) {
+			return r;
+		}
+		new_fd = loaded_fd;
+	}
+	return bpf_pin_replace(pin, new_fd, err);
 }

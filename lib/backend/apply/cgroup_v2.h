@@ -34,6 +34,25 @@ struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan);
 int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,
 		      const char *path, struct undo_log *undo, struct err *err);
 
-/* Attaches the replacements. */
+/**
+ * cgroup_v2_allow() - Attach the replacements, and see that nothing else is attached
+ * @err:	EBUSY: the programs change all the time; else as cgroup_v2_prepare()
+ *
+ * Looks at every level again behind the last change: systemd may attach a program of its own
+ * at any time, and does when it is told of a unit's new DeviceAllow. That one is replaced too.
+ */
 int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *undo,
+		    struct err *err);
+
+/**
+ * cgroup_v2_repin() - Let systemd attach the replacement, where it attaches a pinned program
+ * @pin:	where the unit's program is pinned
+ *
+ * Should: come after cgroup_v2_allow(), whose replacement of the same program is pinned: to
+ * attach what is attached already is then refused to systemd, and nothing changes.
+ *
+ * Not for the undo log: the pin is the runtime's, which removes it with the container. Until
+ * then the program that has been put back denies what the pinned one would allow.
+ */
+int cgroup_v2_repin(const struct cgroup_v2_programs *programs, const char *pin,
 		    struct err *err);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/apply/mountinfo.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/syscalls.h"
@@ -135,31 +136,11 @@ void ctr_create_end(void)
 
 /* ---- may something be made here? ------------------------------------------------------- */
 
-/* Source: proc(5), /proc/PID/mountinfo, "ID PARENT MAJ:MIN ROOT POINT OPTIONS [shared:N
-   ...] - TYPE SOURCE OPTIONS"; white space in a path is written as \040. */
-static bool is_shared_in(const char *mountinfo, uint64_t mount_id)
-{
-	static const char shared[] = " shared:";
-
-	for (const char *line = mountinfo; *line;) {
-		const char *end = strchrnul(line, '\n');
-		const char *options_end = memmem(line, (size_t)(end - line), " - ", 3);
-
-		if (options_end && strtoull(line, NULL, 10) == mount_id) {
-			return memmem(line, (size_t)(options_end - line), shared,
-				      sizeof(shared) - 1) != NULL;
-		}
-		line = *end ? end + 1 : end;
-	}
-	/* Not in the process's view: nothing is known, so nothing is allowed. */
-	return true;
-}
-
 /* A mount that is made below a shared one appears at every peer, the host's included. */
 static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *dir,
 			    struct err *err)
 {
-	if (is_shared_in(dirs->mountinfo, dir->mount_id)) {
+	if (mountinfo_is_shared(dirs->mountinfo, dir->mount_id)) {
 		return err_set(
 			err, EXDEV,
 			"change '%s' in the container: it is on a shared mount, so the "
@@ -199,14 +180,17 @@ int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct 
 
 /* ---- container side: opening ----------------------------------------------------------- */
 
-int ctr_dir_read_mount_id(struct ctr_dir *dir, struct err *err)
+int ctr_mount_id(int fd, const char *path, uint64_t *ret, struct err *err)
 {
 	struct statx stx;
 
-	if (statx(dir->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0) {
-		return err_sys(err, errno, "look at '%s' in the container", dir->path);
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0) {
+		return err_sys(err, errno, "look at '%s' in the container", path);
 	}
-	dir->mount_id = stx.stx_mnt_id;
+	if (!(stx.stx_mask & STATX_MNT_ID)) {
+		return err_old_kernel(err, "statx with a mount id");
+	}
+	*ret = stx.stx_mnt_id;
 	return 0;
 }
 
@@ -282,7 +266,7 @@ static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
 		return err_sys(err, -r, "open directory '%s' in the container",
 			       dir->path);
 	}
-	return ctr_dir_read_mount_id(dir, err);
+	return ctr_mount_id(dir->fd, dir->path, &dir->mount_id, err);
 }
 
 struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path,

@@ -76,8 +76,8 @@ int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct 
 int ctr_dir_open_entry(const struct ctr_dir *dir, const char *name, int flags,
 		       mode_t mode);
 
-/* Fills the directory's mount_id from its descriptor. */
-int ctr_dir_read_mount_id(struct ctr_dir *dir, struct err *err);
+/* The id of the mount that @fd is on. @path: in the container, for messages. */
+int ctr_mount_id(int fd, const char *path, uint64_t *ret, struct err *err);
 
 /**
  * ctr_create_begin() - Create files as the container's root until ctr_create_end()

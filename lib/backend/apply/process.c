@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -53,6 +54,23 @@ static int open_procfs(struct err *err)
 	return steal_fd(&fd);
 }
 
+/* The numbers in /proc must be ours: another PID namespace's would name other processes. */
+static int check_proc_is_ours(int proc_fd, struct err *err)
+{
+	char self[16] = "";
+
+	if (readlinkat(proc_fd, "self", self, sizeof(self) - 1) < 0) {
+		return err_sys(err, errno, "look at '/proc/self'");
+	}
+	if (strtol(self, NULL, 10) != getpid()) {
+		return err_set(
+			err, EINVAL,
+			"look at '/proc/self': '/proc' shows another PID namespace; run "
+			"the hook where the runtime runs");
+	}
+	return 0;
+}
+
 static int read_text(int dir_fd, const char *name, size_t max, char **ret,
 		     struct err *err)
 {
@@ -90,8 +108,12 @@ int ctr_process_read_own(const struct ctr_process *process, const char *name, si
 int ctr_process_check_alive(const struct ctr_process *process, struct err *err)
 {
 	struct pollfd pfd = {.fd = process->pidfd, .events = POLLIN};
+	int n = poll(&pfd, 1, 0);
 
-	if (poll(&pfd, 1, 0) != 0) {
+	if (n < 0) {
+		return err_sys(err, errno, "look at process %d", process->pid);
+	}
+	if (n > 0) {
 		return err_set(
 			err, ESRCH,
 			"look at process %d: it has ended; the runtime gave up on the "
@@ -258,7 +280,7 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
 	}
 	process.pid = pid;
 	process.proc_fd = open_procfs(err);
-	if (process.proc_fd < 0) {
+	if (process.proc_fd < 0 || check_proc_is_ours(process.proc_fd, err) < 0) {
 		return -err->code;
 	}
 	process.pidfd = pidfd_open(pid, 0);

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "backend/apply/mountinfo.h"
+#include "base/limits.h"
 #include "base/syscalls.h"
 #include "base/text.h"
 
@@ -21,6 +24,8 @@
 void rootfs_close(struct rootfs *rootfs)
 {
 	ctr_dirs_close(&rootfs->dirs);
+	free(rootfs->host_mountinfo);
+	*rootfs = (struct rootfs){0};
 }
 
 int rootfs_prepare(const struct plan *plan, const struct ctr_process *process,
@@ -39,19 +44,71 @@ int rootfs_prepare(const struct plan *plan, const struct ctr_process *process,
 	return 0;
 }
 
+/* Is the directory the root of a mount? */
+static bool is_mount_root(int fd)
+{
+	struct statx stx;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0 &&
+	       (stx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+int rootfs_look_from_host(struct rootfs *rootfs, const char *path, struct err *err)
+{
+	autoclose int fd = -1;
+
+	fd = sys_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+	/* A runtime may have mounted the root in the container's namespace alone. */
+	if (fd < 0 || !is_mount_root(fd)) {
+		return 0;
+	}
+	return ctr_process_read_own(rootfs->process, "mountinfo", LIMIT_MOUNTINFO_BYTES,
+				    &rootfs->host_mountinfo, err);
+}
+
+/*
+ * Every runtime mounts the root onto its own path in the container's namespace. So there is
+ * one mount more than on the host, or config.json names a directory that is none of the
+ * container's: what is made in there would appear on the host.
+ */
+static int check_is_container_root(const struct rootfs *rootfs, const char *path,
+				   struct err *err)
+{
+	const struct ctr_dir *root = &rootfs->dirs.dir[0];
+	autofree char *point = mountinfo_point_of(rootfs->dirs.mountinfo, root->mount_id);
+	size_t n_host = 0;
+
+	if (point && rootfs->host_mountinfo) {
+		n_host = mountinfo_count_at(rootfs->host_mountinfo, point);
+	}
+	if (!point || !is_mount_root(root->fd) ||
+	    mountinfo_count_at(rootfs->dirs.mountinfo, point) <= n_host) {
+		return err_set(
+			err, EINVAL,
+			"open container root '%s': the runtime has mounted nothing there; "
+			"root.path of config.json must be the container's",
+			path);
+	}
+	return 0;
+}
+
 int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err)
 {
 	struct ctr_dir *root = &rootfs->dirs.dir[0];
 	autoclose int top_fd = -1;
 	struct stat top_st;
 	struct stat root_st;
+	int r;
 
 	top_fd = sys_openat2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0, 0);
 	if (top_fd < 0) {
 		return err_sys(err, errno, "open '/' of the container's mount namespace");
 	}
-	root->fd = sys_openat2(top_fd, path, O_PATH | O_DIRECTORY, 0,
-			       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	/* Not RESOLVE_IN_ROOT: nothing is above "/", and with it a ".." gives EAGAIN whenever
+	   something is renamed anywhere on the machine. */
+	root->fd =
+		sys_openat2(top_fd, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
 	if (root->fd < 0) {
 		return err_sys(err, errno, "open container root '%s'", path);
 	}
@@ -63,7 +120,8 @@ int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err)
 			       "open container root '%s': it is the root of the host",
 			       path);
 	}
-	return ctr_dir_read_mount_id(root, err);
+	r = ctr_mount_id(root->fd, "/", &root->mount_id, err);
+	return r < 0 ? r : check_is_container_root(rootfs, path, err);
 }
 
 /* What stands at a place of the container, in words. */
@@ -102,6 +160,25 @@ static bool is_node(const struct stat *st, const struct plan_node *node)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(node->major, node->minor);
 }
 
+/* A file that is a mount of its own (a volume) may be shared with the host, whatever its
+   directory is. */
+static int check_same_mount(const struct ctr_dir *dir, int fd, const char *ctr_path,
+			    struct err *err)
+{
+	uint64_t mount_id = 0;
+	int r;
+
+	r = ctr_mount_id(fd, ctr_path, &mount_id, err);
+	if (r == 0 && mount_id != dir->mount_id) {
+		r = err_set(
+			err, EXDEV,
+			"place '%s' in the container: a volume is mounted there; do not "
+			"mount one at the place of a node",
+			ctr_path);
+	}
+	return r;
+}
+
 /*
  * Finds or makes the file that the node is mounted over. An empty file that is there
  * already serves: it is the placeholder of a run that was killed, or of the image.
@@ -131,6 +208,10 @@ static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 		}
 		if (!S_ISREG(st.st_mode) || st.st_size != 0) {
 			return refuse_existing(node->ctr.text, st.st_mode, err);
+		}
+		r = check_same_mount(dir, fd, node->ctr.text, err);
+		if (r < 0) {
+			return r;
 		}
 	}
 	r = ctr_dir_check_may_change(&rootfs->dirs, dir, err);
@@ -203,6 +284,7 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
 		return err_sys(err, errno, "mount '%s' in the container", node->ctr.text);
 	}
 	undo_log_push(rootfs->undo, &record);
+	rootfs->n_attached++;
 	return verify_node(dir, node, record.name, err);
 }
 

@@ -19,6 +19,9 @@ struct rootfs {
 	struct ctr_dirs dirs;
 	const struct ctr_process *process; /* borrowed */
 	struct undo_log *undo;		   /* borrowed */
+	size_t n_attached; /* nodes that were not there already */
+	/* Ours, if the root is a mount on the host as well; NULL: it is not. */
+	char *host_mountinfo;
 };
 
 void rootfs_close(struct rootfs *rootfs);
@@ -33,9 +36,17 @@ int rootfs_prepare(const struct plan *plan, const struct ctr_process *process,
 		   struct undo_log *undo, struct rootfs *ret, struct err *err);
 
 /**
+ * rootfs_look_from_host() - Host side: see what the host has at the root's path
+ *
+ * Should: come before setns(); rootfs_open() compares with it.
+ */
+int rootfs_look_from_host(struct rootfs *rootfs, const char *path, struct err *err);
+
+/**
  * rootfs_open() - Open the root, in the container's mount namespace
  * @path:	absolute, as the host sees it: the runtime has not pivoted yet
- * @err:	EINVAL: it is the host's own root
+ * @err:	EINVAL: it is the host's own root, or a directory onto which the runtime has
+ *		mounted nothing
  */
 int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err);
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mountinfo.c - questions to the text of /proc/PID/mountinfo */
+
+#include "backend/apply/mountinfo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* What is of interest in a line, as parts of it. */
+struct line {
+	const char *options_end; /* at " - " */
+	const char *point;
+	size_t point_len;
+	const char *type;
+	size_t type_len;
+};
+
+const char *mountinfo_next(const char *line)
+{
+	line = strchrnul(line, '\n');
+	return *line ? line + 1 : line;
+}
+
+/* Return: false if the line has not the form of one. */
+static bool read_line(const char *line, struct line *ret)
+{
+	const char *end = strchrnul(line, '\n');
+	const char *dash = memmem(line, (size_t)(end - line), " - ", 3);
+	const char *point = line;
+
+	if (!dash) {
+		return false;
+	}
+	for (int field = 1; field < 5; field++) {
+		point = memchr(point, ' ', (size_t)(dash - point));
+		if (!point) {
+			return false;
+		}
+		point++;
+	}
+	ret->options_end = dash;
+	ret->point = point;
+	ret->point_len = strcspn(point, " \n");
+	ret->type = dash + 3;
+	ret->type_len = strcspn(dash + 3, " \n");
+	return true;
+}
+
+/* The line of a mount, or NULL. */
+static const char *find_id(const char *text, uint64_t id)
+{
+	for (const char *line = text; *line; line = mountinfo_next(line)) {
+		if (strtoull(line, NULL, 10) == id) {
+			return line;
+		}
+	}
+	return NULL;
+}
+
+bool mountinfo_is_shared(const char *text, uint64_t id)
+{
+	const char *found = find_id(text, id);
+	struct line line;
+
+	if (!found || !read_line(found, &line)) {
+		return true;
+	}
+	return memmem(line.point, (size_t)(line.options_end - line.point),
+		      " shared:", 8) != NULL;
+}
+
+char *mountinfo_point_of(const char *text, uint64_t id)
+{
+	const char *found = find_id(text, id);
+	struct line line;
+
+	if (!found || !read_line(found, &line)) {
+		return NULL;
+	}
+	return xstrndup(line.point, line.point_len);
+}
+
+size_t mountinfo_count_at(const char *text, const char *point)
+{
+	size_t len = strlen(point);
+	size_t n = 0;
+
+	for (const char *at = text; *at; at = mountinfo_next(at)) {
+		struct line line;
+
+		n += read_line(at, &line) && line.point_len == len &&
+		     memcmp(line.point, point, len) == 0;
+	}
+	return n;
+}
+
+static void undo_octal(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+char *mountinfo_point_of_type(const char *at, const char *fs_type)
+{
+	struct line line;
+	char *point;
+
+	if (!read_line(at, &line) || line.type_len != strlen(fs_type) ||
+	    memcmp(line.type, fs_type, line.type_len) != 0) {
+		return NULL;
+	}
+	point = xstrndup(line.point, line.point_len);
+	undo_octal(point);
+	return point;
+}
