@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "oci/config.h"
+#include "oci/settings_file.h"
 #include "run.h"
 
 static const struct command commands[] = {
@@ -18,12 +19,14 @@ static const struct command commands[] = {
 		.help = "the hook: reads the container's state on standard input (default)",
 		.run = run_hook,
 		.is_hook = true,
+		.has_config = true,
 	},
 	{
 		.name = "prestart",
 		.help = "the same, for the older stage",
 		.run = run_hook,
 		.is_hook = true,
+		.has_config = true,
 	},
 	{
 		.name = "plan",
@@ -31,6 +34,7 @@ static const struct command commands[] = {
 		.run = run_plan,
 		.has_json = true,
 		.has_request = true,
+		.has_config = true,
 	},
 	{
 		.name = "list",
@@ -46,6 +50,7 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_HOST_ROOT,
 	OPTION_ANNOTATION,
+	OPTION_CONFIG,
 	OPTION_LOG_LEVEL,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -63,6 +68,8 @@ static const struct {
 	[OPTION_HOST_ROOT] = {"host-root", "DIR", "take /sys, /proc and /dev from DIR"},
 	[OPTION_ANNOTATION] = {"annotation", "KEY",
 			       "the annotation to read (" OCI_DEFAULT_ANNOTATION ")"},
+	[OPTION_CONFIG] = {"config", "FILE",
+			   "the configuration (" SETTINGS_SYSTEM_FILE ")"},
 	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error (default), warning or info"},
 	[OPTION_HELP] = {"help", NULL, "show this help"},
 	[OPTION_VERSION] = {"version", NULL, "show the version"},
@@ -96,11 +103,12 @@ int cli_print_help(FILE *out, struct err *err)
 	return 0;
 }
 
-static int parse_log_level(const char *text, enum log_level *ret, struct err *err)
+static int parse_log_level(const char *text, struct cli *cli, struct err *err)
 {
 	for (size_t i = 0; i < LOG_LEVEL_COUNT; i++) {
 		if (text_equals(text, log_level_names[i])) {
-			*ret = (enum log_level)i;
+			cli->log_level = (enum log_level)i;
+			cli->has_log_level = true;
 			return 0;
 		}
 	}
@@ -132,8 +140,15 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 		}
 		cli->annotation = value;
 		break;
+	case OPTION_CONFIG:
+		if (!*value) {
+			return err_set(err, EINVAL,
+				       "read option '--config': it is empty");
+		}
+		cli->config = value;
+		break;
 	case OPTION_LOG_LEVEL:
-		return parse_log_level(value, &cli->log_level, err);
+		return parse_log_level(value, cli, err);
 	case OPTION_HELP:
 		cli->wants_help = true;
 		break;
@@ -189,6 +204,10 @@ static int check_options(const struct cli *cli, struct err *err)
 		return err_set(err, EINVAL, "read the command line: %s takes no --%s",
 			       command->name, cli->bundle ? "bundle" : "gpu");
 	}
+	if (cli->config && !command->has_config) {
+		return err_set(err, EINVAL, "read the command line: %s takes no --config",
+			       command->name);
+	}
 	if (command->has_request && !cli->bundle == !cli->gpu) {
 		return err_set(err, EINVAL,
 			       "read the command line: %s takes one of --bundle DIR and "
@@ -201,7 +220,7 @@ static int check_options(const struct cli *cli, struct err *err)
 int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
 {
 	struct option table[OPTION_COUNT + 1] = {0};
-	struct cli cli = {.host_root = "/", .annotation = OCI_DEFAULT_ANNOTATION};
+	struct cli cli = {.host_root = "/"};
 	int found;
 	int r;
 

@@ -18,6 +18,7 @@ struct command {
 	bool is_hook;	  /* called by a runtime: state on stdin, errors also to syslog */
 	bool has_json;	  /* takes --json */
 	bool has_request; /* takes --bundle or --gpu */
+	bool has_config;  /* takes --config */
 };
 
 struct cli {
@@ -28,7 +29,10 @@ struct cli {
 	const char *bundle; /* or NULL */
 	const char *gpu;    /* or NULL */
 	const char *host_root;
-	const char *annotation;
+	const char *annotation;	 /* or NULL: as the configuration file says */
+	const char *config;	 /* or NULL: the system's, which may be absent */
+	const char *config_home; /* $XDG_CONFIG_HOME, or NULL */
+	bool has_log_level;	 /* else: as the configuration file says */
 	enum log_level log_level;
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "cli.h"
@@ -34,7 +35,9 @@ static int run(const struct cli *cli, struct report *report, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct report report = {.syslog_fd = -1};
+	/* All that is taken from the environment, which is emptied next. */
+	const char *config_home = getenv("XDG_CONFIG_HOME");
+	struct report report = {.log_fd = -1};
 	struct cli cli = {0};
 	struct err err = {0};
 
@@ -43,8 +46,9 @@ int main(int argc, char **argv)
 		report_error(&report, &err);
 		return EXIT_USAGE;
 	}
+	cli.config_home = config_home;
 	report.level = cli.log_level;
-	report.has_syslog = cli.command && cli.command->is_hook;
+	report.has_log = cli.command && cli.command->is_hook;
 	if (run(&cli, &report, &err) < 0) {
 		report_error(&report, &err);
 		return EXIT_FAILED;

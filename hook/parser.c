@@ -64,18 +64,40 @@ static bool write_all(int fd, const char *data, size_t len)
 	return true;
 }
 
+static void parse_settings(const struct parser_input *input, struct parsed *parsed)
+{
+	if (!input->settings ||
+	    settings_parse(input->settings->data, input->settings->len,
+			   input->settings_path, &parsed->settings,
+			   &parsed->settings_err) < 0) {
+		settings_set_defaults(&parsed->settings);
+	}
+}
+
 /* Frees nothing: the process ends. */
-static _Noreturn void run_child(const struct parser_input *input, int reply_fd)
+static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
+				pid_t parent)
 {
 	struct parsed parsed = {0};
-	struct message message = {0};
+	struct message first = {0};
+	struct message second = {0};
 	struct err err = {0};
+	bool is_confined = sandbox_enter_parser(reply_fd, parent, &err) == 0;
+	bool is_written;
 
-	if (sandbox_enter_parser(reply_fd, &err) == 0) {
+	if (is_confined) {
+		parse_settings(input, &parsed);
+	} else {
+		settings_set_defaults(&parsed.settings);
+	}
+	/* Out of reach before a stranger's first byte is parsed. */
+	message_encode_settings(&parsed, &first);
+	is_written = write_all(STDOUT_FILENO, first.data, first.len);
+	if (is_confined) {
 		(void)parse_all(input, &parsed, &err);
 	}
-	message_encode(&parsed, &err, &message);
-	_exit(write_all(STDOUT_FILENO, message.data, message.len) ? 0 : 1);
+	message_encode(&parsed, &err, &second);
+	_exit(is_written && write_all(STDOUT_FILENO, second.data, second.len) ? 0 : 1);
 }
 
 static int wait_for_child(pid_t child, struct err *err)
@@ -106,6 +128,7 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 	struct bytes reply = {0};
 	autoclose int read_fd = -1;
 	int fds[2];
+	pid_t parent = getpid();
 	pid_t child;
 	int r;
 
@@ -115,7 +138,7 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 	read_fd = fds[0];
 	child = fork();
 	if (child == 0) {
-		run_child(input, fds[1]);
+		run_child(input, fds[1], parent);
 	}
 	(void)close(fds[1]);
 	if (child < 0) {
@@ -126,7 +149,9 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 	if (r < 0) {
 		/* It may still be running: after a deadline, or after too long a reply. */
 		(void)kill(child, SIGKILL);
-		(void)waitpid(child, NULL, 0);
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+			continue;
+		}
 		return r;
 	}
 	r = wait_for_child(child, err);

@@ -7,7 +7,8 @@
  * capability, another uid where there is one, no descriptor but its end of a pipe, and a
  * filter of the few system calls that computing and writing need; it parses, writes one
  * message (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES, waits,
- * and checks every field. One fork costs about 0.1 ms, which is why a container without a
+ * and checks every field. The configuration file is the operator's, so it comes first, see
+ * oci/message.h. One fork costs about 0.1 ms, which is why a container without a
  * request is found by a search in the bytes alone and needs none.
  */
 
@@ -16,14 +17,18 @@
 #include "oci/message.h"
 
 struct parser_input {
-	const struct bytes *state;  /* or NULL: none, as for `plan` */
-	const struct bytes *config; /* or NULL: the state alone */
-	const char *key;	    /* of the annotation; with `config` */
+	const struct bytes *settings; /* or NULL: the defaults */
+	const char *settings_path;    /* with `settings`, for messages */
+	const struct bytes *state;    /* or NULL: none, as for `plan` */
+	const struct bytes *config;   /* or NULL */
+	const char *key;	      /* of the annotation; with `config` */
 };
 
 /**
  * parser_run() - Parse in a child
- * @ret:	filled on success only; parsed_clear() it
+ * @ret:	filled on success; where the parser found an error in state or config, it has the
+ *		settings alone. What is wrong with the settings is in there and no error.
+ *		parsed_clear() it
  * @err:	what the parser found; EBADMSG: the child was killed, or its reply is none;
  *		ETIMEDOUT
  */

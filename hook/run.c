@@ -27,23 +27,26 @@
 #include "model/gpu_spec.h"
 #include "oci/config.h"
 #include "oci/message.h"
+#include "oci/settings_file.h"
 #include "oci/state.h"
 #include "parser.h"
 #include "sandbox.h"
 #include "stage/build_plan.h"
 #include "stage/check_plan.h"
+#include "stage/check_policy.h"
 #include "stage/select.h"
 
 /* The hooks.d file gives the hook 15 seconds, and a runtime may give it for ever. */
-#define DEADLINE_SECONDS 10U
-#define GRACE_SECONDS	 2U
+#define GRACE_SECONDS 2U
 
 /* A runtime writes the state at once. */
 #define STATE_DEADLINE_MS 5000
 
-/* A bundle and what it asks for. */
+/* The operator's settings, a bundle, and what it asks for. */
 struct request {
+	struct settings_file file;
 	int bundle_fd;
+	struct err doubt; /* why the bundle or its config.json may be a stranger's */
 	struct parsed parsed;
 };
 
@@ -56,6 +59,7 @@ struct outcome {
 
 static void request_clear(struct request *request)
 {
+	settings_file_clear(&request->file);
 	cleanup_close(&request->bundle_fd);
 	parsed_clear(&request->parsed);
 }
@@ -69,24 +73,86 @@ static void outcome_clear(struct outcome *outcome)
 }
 DEFINE_CLEANUP(struct outcome, outcome_clear)
 
-/*
- * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
- * request->parsed stays empty; else it is parsed, together with the state if there is one.
- */
-static int read_bundle(const char *bundle, const struct bytes *state, const char *key,
-		       struct request *request, struct err *err)
+/* Settings that may be a stranger's are not even looked into where there is privilege. */
+static void read_settings(const struct cli *cli, struct request *request)
 {
-	struct bytes config = {0};
-	const struct parser_input input = {.state = state, .config = &config, .key = key};
+	struct settings_file *file = &request->file;
+
+	settings_file_read(cli->config, cli->config_home, file);
+	if (cli->command->is_hook && file->doubt.code != 0) {
+		file->problem = file->doubt;
+		bytes_clear(&file->text);
+	}
+}
+
+static struct parser_input input_of(const struct request *request)
+{
+	const struct settings_file *file = &request->file;
+
+	return (struct parser_input){
+		.settings = file->text.data ? &file->text : NULL,
+		.settings_path = file->path,
+	};
+}
+
+/* The annotation's key; the default one where the settings cannot be read. */
+static int find_key(const struct cli *cli, const struct request *request, char **ret,
+		    struct err *err)
+{
+	const struct parser_input input = input_of(request);
+	cleanup(parsed_clearp) struct parsed parsed = {0};
 	int r;
 
-	request->bundle_fd = oci_config_open_bundle(bundle, err);
+	if (cli->annotation || !input.settings) {
+		*ret = xstrdup(cli->annotation ? cli->annotation
+					       : OCI_DEFAULT_ANNOTATION);
+		return 0;
+	}
+	if (settings_find_annotation(input.settings->data, input.settings->len, ret)) {
+		return 0;
+	}
+	r = parser_run(&input, &parsed, err);
+	if (r == 0) {
+		*ret = steal_ptr(&parsed.settings.annotation);
+	}
+	return r;
+}
+
+/*
+ * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
+ * request->parsed stays empty; else it is parsed, together with the settings, and the state
+ * if there is one.
+ */
+static int read_bundle(const struct cli *cli, const char *bundle,
+		       const struct bytes *state, struct request *request,
+		       struct err *err)
+{
+	struct parser_input input = {0};
+	struct bytes config = {0};
+	autofree char *key = NULL;
+	int r;
+
+	read_settings(cli, request);
+	r = find_key(cli, request, &key, err);
+	if (r < 0) {
+		return r;
+	}
+	request->bundle_fd = oci_config_open_bundle(bundle, &request->doubt, err);
 	if (request->bundle_fd < 0) {
 		return -err->code;
 	}
-	r = oci_config_read(request->bundle_fd, &config, err);
+	r = oci_config_read(request->bundle_fd, &config, &request->doubt, err);
 	if (r == 0 && oci_config_may_request(config.data, config.len, key)) {
+		input = input_of(request);
+		input.state = state;
+		input.config = &config;
+		input.key = key;
 		r = parser_run(&input, &request->parsed, err);
+	}
+	if (r == 0 && request->parsed.has_request) {
+		oci_config_check_owner(request->bundle_fd, bundle,
+				       &request->parsed.config.container,
+				       &request->doubt);
 	}
 	bytes_clear(&config);
 	return r;
@@ -113,7 +179,7 @@ static int find_bundle(const struct bytes *state, char *ret, size_t size, struct
 	return 0;
 }
 
-static int read_request(const char *key, struct request *request, struct err *err)
+static int read_request(const struct cli *cli, struct request *request, struct err *err)
 {
 	char bundle[PATH_MAX];
 	struct bytes state = {0};
@@ -125,7 +191,7 @@ static int read_request(const char *key, struct request *request, struct err *er
 		r = find_bundle(&state, bundle, sizeof(bundle), err);
 	}
 	if (r == 0) {
-		r = read_bundle(bundle, &state, key, request, err);
+		r = read_bundle(cli, bundle, &state, request, err);
 	}
 	/* The glance and the parser must have seen the same. */
 	if (r == 0 && request->parsed.has_request &&
@@ -137,6 +203,34 @@ static int read_request(const char *key, struct request *request, struct err *er
 			bundle, request->parsed.state.bundle);
 	}
 	bytes_clear(&state);
+	return r;
+}
+
+static bool is_asking(const struct request *request)
+{
+	return request->parsed.has_request && gpu_spec_is_request(&request->parsed.spec);
+}
+
+/* What is wrong with the settings concerns only a container that asks for a GPU. */
+static int check_settings(const struct request *request, struct err *err)
+{
+	if (request->file.problem.code != 0) {
+		*err = request->file.problem;
+	} else if (request->parsed.settings_err.code != 0) {
+		*err = request->parsed.settings_err;
+	}
+	return -err->code;
+}
+
+/* May this request be carried out with our privilege? */
+static int accept_request(const struct request *request, struct err *err)
+{
+	int r = check_settings(request, err);
+
+	if (r == 0 && request->doubt.code != 0) {
+		*err = request->doubt;
+		r = -err->code;
+	}
 	return r;
 }
 
@@ -165,18 +259,29 @@ static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
 	return r < 0 ? err_wrap(err, "select GPUs") : 0;
 }
 
-static int make_plan(const struct host *host, const struct gpu_spec *spec,
-		     const struct container *ctr, struct outcome *outcome,
-		     struct err *err)
+static int make_plan(const struct host *host, struct request *request,
+		     struct outcome *outcome, struct err *err)
 {
+	const struct policy *policy = &request->parsed.settings.policy;
+	const struct container *ctr = &request->parsed.config.container;
+	const char *file = request->file.path;
+	struct gpu_spec *spec = &request->parsed.spec;
+	uint32_t left_out = 0;
 	int r;
 
-	r = choose_gpus(host, spec, outcome, err);
+	r = check_policy_request(policy, file, spec, &left_out, err);
+	if (r == 0) {
+		r = choose_gpus(host, spec, outcome, err);
+	}
+	if (r == 0) {
+		r = check_policy_gpus(policy, file, &outcome->selection, err);
+	}
 	if (r < 0) {
 		return r;
 	}
 	r = build_plan(spec, &outcome->selection, ctr, &outcome->plan, err);
 	if (r == 0) {
+		check_policy_warn(left_out, file, &outcome->plan);
 		r = check_plan(&outcome->plan, ctr, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;
@@ -199,15 +304,17 @@ static int find_rootfs(const struct request *request, char **ret, struct err *er
 }
 
 static int apply(const struct request *request, const struct host *host,
-		 const struct plan *plan, struct err *err)
+		 struct plan *plan, struct err *err)
 {
 	const struct oci_state *state = &request->parsed.state;
 	autofree char *rootfs_path = NULL;
+	struct err warning = {0};
 	struct apply_target target = {
 		.pid = state->pid,
 		.id = state->id,
 		.host_root_fd = host->root_fd,
 		.entered = sandbox_enter_container,
+		.warning = &warning,
 	};
 	int r;
 
@@ -220,7 +327,11 @@ static int apply(const struct request *request, const struct host *host,
 		return r;
 	}
 	target.rootfs_path = rootfs_path;
-	return apply_plan(plan, &target, err);
+	r = apply_plan(plan, &target, err);
+	if (r == 0 && warning.code != 0) {
+		plan_warn(plan, "%s", warning.msg);
+	}
+	return r;
 }
 
 static void report_done(const struct report *report, const struct oci_state *state,
@@ -239,21 +350,42 @@ static void report_done(const struct report *report, const struct oci_state *sta
 	}
 }
 
+/* Among the host's own paths still. An earlier error stays the one that is reported. */
+static int follow_settings(const struct cli *cli, const struct settings *settings,
+			   struct report *report, struct err *err)
+{
+	struct err log_err = {0};
+
+	if (!cli->has_log_level) {
+		report->level = settings->log_level;
+	}
+	if (settings->watchdog_seconds > 0 &&
+	    settings->watchdog_seconds != SETTINGS_WATCHDOG_SECONDS) {
+		deadline_start(settings->watchdog_seconds, GRACE_SECONDS);
+	}
+	if (report_open_log(report, settings, &log_err) < 0 && err->code == 0) {
+		*err = log_err;
+	}
+	return -err->code;
+}
+
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
 	cleanup(outcome_clearp) struct outcome outcome = {0};
 	cleanup(host_closep) struct host host = {.root_fd = -1};
-	const struct parsed *parsed = &request.parsed;
 	int r;
 
-	deadline_start(DEADLINE_SECONDS, GRACE_SECONDS);
-	r = read_request(cli->annotation, &request, err);
-	if (r == 0 && !(parsed->has_request && gpu_spec_is_request(&parsed->spec))) {
+	deadline_start(SETTINGS_WATCHDOG_SECONDS, GRACE_SECONDS);
+	r = read_request(cli, &request, err);
+	if (r == 0 && !is_asking(&request)) {
 		return 0;
 	}
-	/* Still among the host's own paths, and from here on there is something to say. */
-	report_connect(report);
+	/* From here on there is something to say. */
+	r = follow_settings(cli, &request.parsed.settings, report, err);
+	if (r == 0) {
+		r = accept_request(&request, err);
+	}
 	if (r == 0) {
 		r = sandbox_enter_host(err);
 	}
@@ -261,23 +393,36 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 		r = host_open(cli->host_root, &host, err);
 	}
 	if (r == 0) {
-		r = make_plan(&host, &parsed->spec, &parsed->config.container, &outcome,
-			      err);
+		r = make_plan(&host, &request, &outcome, err);
 	}
 	if (r == 0) {
 		r = apply(&request, &host, &outcome.plan, err);
 	}
 	if (r == 0) {
-		report_done(report, &parsed->state, &outcome);
+		report_done(report, &request.parsed.state, &outcome);
 	}
 	return r;
 }
 
-static int read_gpu_option(const char *value, struct parsed *parsed, struct err *err)
+/* The request of the option --gpu, and the settings. */
+static int read_gpu_option(const struct cli *cli, struct request *request,
+			   struct err *err)
 {
+	struct parsed *parsed = &request->parsed;
+	struct parser_input input;
 	int r;
 
-	r = gpu_spec_parse(value, strlen(value), &parsed->spec, err);
+	read_settings(cli, request);
+	input = input_of(request);
+	if (input.settings) {
+		r = parser_run(&input, parsed, err);
+		if (r < 0) {
+			return r;
+		}
+	} else {
+		settings_set_defaults(&parsed->settings);
+	}
+	r = gpu_spec_parse(cli->gpu, strlen(cli->gpu), &parsed->spec, err);
 	if (r < 0) {
 		return err_wrap(err, "read option '--gpu'");
 	}
@@ -285,33 +430,47 @@ static int read_gpu_option(const char *value, struct parsed *parsed, struct err 
 	return 0;
 }
 
+static void warn_of_doubts(const struct request *request, struct plan *plan)
+{
+	const struct err *doubts[] = {&request->file.doubt, &request->doubt};
+
+	for (size_t i = 0; i < sizeof(doubts) / sizeof(doubts[0]); i++) {
+		if (doubts[i]->code != 0) {
+			plan_warn(plan, "%s; the hook refuses it as it is",
+				  doubts[i]->msg);
+		}
+	}
+}
+
 int run_plan(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
 	cleanup(outcome_clearp) struct outcome outcome = {0};
 	cleanup(host_closep) struct host host = {.root_fd = -1};
-	struct parsed *parsed = &request.parsed;
 	struct plan_report printed = {0};
 	int r;
 
 	(void)report;
-	r = cli->gpu ? read_gpu_option(cli->gpu, parsed, err)
-		     : read_bundle(cli->bundle, NULL, cli->annotation, &request, err);
+	r = cli->gpu ? read_gpu_option(cli, &request, err)
+		     : read_bundle(cli, cli->bundle, NULL, &request, err);
 	if (r < 0) {
 		return r;
 	}
-	if (parsed->has_request) {
-		printed.spec = &parsed->spec;
+	if (request.parsed.has_request) {
+		printed.spec = &request.parsed.spec;
 	}
-	if (parsed->has_request && gpu_spec_is_request(&parsed->spec)) {
-		r = host_open(cli->host_root, &host, err);
+	if (is_asking(&request)) {
+		r = check_settings(&request, err);
 		if (r == 0) {
-			r = make_plan(&host, &parsed->spec, &parsed->config.container,
-				      &outcome, err);
+			r = host_open(cli->host_root, &host, err);
+		}
+		if (r == 0) {
+			r = make_plan(&host, &request, &outcome, err);
 		}
 		if (r < 0) {
 			return r;
 		}
+		warn_of_doubts(&request, &outcome.plan);
 	}
 	printed.gpus = outcome.selection.gpus;
 	printed.n_gpus = outcome.selection.n_gpus;

@@ -20,6 +20,9 @@
 /* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. */
 #define OVERFLOW_ID 65534
 
+#define PARSER_MEMORY_BYTES (512U * 1024U * 1024U)
+#define PARSER_CPU_SECONDS  5U
+
 /* An O_PATH descriptor: read() and write() on it fail with EBADF, and no device is opened. */
 static void fill_standard_fds(void)
 {
@@ -90,11 +93,27 @@ static int keep_capabilities(const cap_value_t *wanted, size_t n, struct err *er
 	return r;
 }
 
-int sandbox_enter_parser(int reply_fd, struct err *err)
+/* 16 MiB of the worst JSON take 1.25 GiB in jansson; real files some MiB. The sanitizers map
+   terabytes. */
+static void limit_parser(void)
+{
+	const struct rlimit memory = {.rlim_cur = PARSER_MEMORY_BYTES,
+				      .rlim_max = PARSER_MEMORY_BYTES};
+	const struct rlimit cpu = {.rlim_cur = PARSER_CPU_SECONDS,
+				   .rlim_max = PARSER_CPU_SECONDS};
+
+#ifndef HAS_SANITIZER
+	(void)setrlimit(RLIMIT_AS, &memory);
+#else
+	(void)memory;
+#endif
+	(void)setrlimit(RLIMIT_CPU, &cpu);
+}
+
+int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err)
 {
 	int r;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (dup2(reply_fd, STDOUT_FILENO) < 0) {
 		return err_sys(err, errno, "prepare the parser");
 	}
@@ -106,7 +125,17 @@ int sandbox_enter_parser(int reply_fd, struct err *err)
 	(void)!setresgid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
 	(void)!setresuid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
 	r = keep_capabilities(NULL, 0, err);
-	return r < 0 ? r : filter_load(FILTER_PARSER, err);
+	if (r < 0) {
+		return r;
+	}
+	limit_parser();
+	/* Behind the change of the uid, which takes the setting away; the parent may have died
+	   before it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent) {
+		_exit(1);
+	}
+	return filter_load(FILTER_PARSER, err);
 }
 
 int sandbox_enter_host(struct err *err)

@@ -2,6 +2,8 @@
 #pragma once
 /* sandbox.h - what the program gives up, and when */
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 /**
@@ -12,7 +14,7 @@
  * blocks every one) and the deadline's is at its default; the umask is 022 (crun's is 0);
  * no new privileges, no core dump, not traceable by others.
  *
- * Should: be the first call of main().
+ * Should: be the first call of main(), but for looking into the environment.
  */
 void sandbox_start(void);
 
@@ -20,12 +22,12 @@ void sandbox_start(void);
  * sandbox_enter_parser() - Become the child that parses
  * @reply_fd:	becomes standard output; every other descriptor is closed
  *
- * No capability, the overflow uid where we may change to it, death with the parent, and
- * the parser's filter.
+ * No capability, the overflow uid where we may change to it, limits of memory and time,
+ * death with @parent, and the parser's filter.
  *
  * Mustn't: be called in the process that goes on.
  */
-int sandbox_enter_parser(int reply_fd, struct err *err);
+int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err);
 
 /**
  * sandbox_enter_host() - Give up what finding GPUs and applying a plan do not need

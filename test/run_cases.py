@@ -11,6 +11,10 @@ A case is a directory; its name says the fact. In it:
   config.json   or instead, the configuration of a bundle
   args          the arguments, one a line, instead of the usual ones; {bundle} stands for
                 the directory of the bundle, with the case's config.json if it has one
+  settings.json the configuration file, passed by --config; {settings} stands for its path
+                in args and in what is wanted. Its schema must accept it if and only if the
+                program does, as far as there is a request. Without it an empty one is passed, so that this machine's own
+                does not count; args get neither
   host          name of a manifest in test/hosts; its tree becomes --host-root
   needs-nodes   empty: without the host's device nodes the case is skipped
 
@@ -48,7 +52,7 @@ import schema_check  # noqa: E402
 
 KEY = "io.oci-gpu-hook.gpu"
 INPUTS = {"request", "config.json", "args"}
-EXTRAS = {"host", "needs-nodes"}
+EXTRAS = {"host", "needs-nodes", "settings.json"}
 WANTS = {"want.plan": 0, "want.text": 0, "want.error": 1, "want.usage": 2}
 TIMEOUT_S = 30
 
@@ -105,16 +109,32 @@ class Case:
             }
         )
 
-    def commands(self, bundle):
+    def commands(self, bundle, settings):
         """Yields (way, arguments) for each way to ask."""
         if "args" in self.texts:
-            args = self.texts["args"].splitlines()
-            yield "args", [arg.replace("{bundle}", str(bundle)) for arg in args]
+            for arg in ("{bundle}", str(bundle)), ("{settings}", str(settings)):
+                self.texts["args"] = self.texts["args"].replace(*arg)
+            yield "args", self.texts["args"].splitlines()
             return
-        yield "bundle", ["plan", "--json", "--bundle", str(bundle)]
+        plan = ["plan", "--json", "--config", str(settings)]
+        yield "bundle", [*plan, "--bundle", str(bundle)]
         if "request" in self.texts:
-            value = self.texts["request"].removesuffix("\n")
-            yield "--gpu", ["plan", "--json", "--gpu", value]
+            yield "--gpu", [*plan, "--gpu", self.texts["request"].removesuffix("\n")]
+
+    def check_settings(self, is_accepted):
+        """Schema and program must agree about the configuration file. Returns lines."""
+        if "settings.json" not in self.texts or self.want == '{"gpuSpec": null}\n':
+            return []
+        try:
+            value = json.loads(self.texts["settings.json"], object_pairs_hook=unique)
+        except ValueError:
+            fits = False
+        else:
+            schema = load_schema("config")
+            fits = not list(schema_check.check(schema, value, schema))
+        if fits == is_accepted:
+            return []
+        return [f"its schema {'accepts' if fits else 'refuses'} settings.json"]
 
 
 class Hosts:
@@ -134,9 +154,15 @@ class Hosts:
         return self.built[name]
 
 
-def load_schema(args):
-    """The schema for what these arguments print."""
-    name = "list" if args[0] == "list" else "plan"
+def unique(pairs):
+    """An object of JSON; a repeated key is an error."""
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("repeated key")
+    return dict(pairs)
+
+
+def load_schema(name):
+    """A schema of specs/."""
     path = TEST_DIR.parent / "specs" / f"{name}.schema.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -165,7 +191,7 @@ def compare_plan(case, args, stdout, has_nodes):
         want = json.loads(case.want)
     except json.JSONDecodeError as error:
         return [f"no JSON: {error}", *stdout.splitlines()]
-    schema = load_schema(args)
+    schema = load_schema("list" if args[0] == "list" else "plan")
     problems = [f"schema: {line}" for line in schema_check.check(schema, got, schema)]
     if not has_nodes:
         want, got = without_node_warnings(want), without_node_warnings(got)
@@ -223,8 +249,12 @@ def run_case(directory, binary, hosts, scratch):
     bundle.mkdir(parents=True)
     if config is not None:
         (bundle / "config.json").write_text(config, encoding="utf-8")
-    problems = []
-    for way, args in case.commands(bundle):
+    settings = bundle / "settings.json"
+    settings.write_text(case.texts.get("settings.json", "{}"), encoding="utf-8")
+    case.want = case.want.replace("{settings}", str(settings))
+    refusal = f"oci-gpu-hook: read configuration '{settings}': "
+    problems = case.check_settings(is_accepted=not case.want.startswith(refusal))
+    for way, args in case.commands(bundle, settings):
         try:
             problems += run_one(case, way, args, binary, host)
         except (subprocess.TimeoutExpired, OSError, ValueError) as error:

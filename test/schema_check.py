@@ -51,6 +51,8 @@ def check_object(schema, value, root, where):
             yield from check(known[key], item, root, f"{where}.{key}")
         elif schema.get("additionalProperties", True) is False:
             yield f"{where}: '{key}' is not allowed"
+        elif isinstance(schema.get("additionalProperties"), dict):
+            yield from check(schema["additionalProperties"], item, root, f"{where}.{key}")
 
 
 def check_array(schema, value, root, where):

@@ -344,7 +344,8 @@ static char *describe_capabilities(const struct gpu_spec *spec)
 			names[n++] = gpu_capability_names[i];
 		}
 	}
-	return join(names, n, ", ");
+	/* A policy may leave nothing of the default ones. */
+	return n > 0 ? join(names, n, ", ") : xstrdup("none");
 }
 
 static void print_request(FILE *out, const struct gpu_spec *spec)

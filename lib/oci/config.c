@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/trusted_file.h"
 #include "oci/json.h"
 
 #define WHAT "config.json"
@@ -32,9 +33,9 @@ void oci_config_clear(struct oci_config *config)
 
 /* ---- the bundle ---------------------------------------------------------------------- */
 
-static int open_directory(const char *path)
+static int open_directory(const char *path, int flags)
 {
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
 }
 
 static bool has_config(int dir_fd)
@@ -44,9 +45,30 @@ static bool has_config(int dir_fd)
 	return fstatat(dir_fd, "config.json", &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int oci_config_open_bundle(const char *bundle, struct err *err)
+/* What stands at the end of a link can be exchanged by whoever owns the link. */
+static int open_no_link(const char *bundle, struct err *doubt)
 {
-	autoclose int fd = open_directory(bundle);
+	int fd = open_directory(bundle, O_NOFOLLOW);
+
+	if (fd >= 0 || errno != ENOTDIR) {
+		return fd;
+	}
+	fd = open_directory(bundle, 0);
+	if (fd >= 0) {
+		(void)err_set(
+			doubt, EPERM,
+			"trust bundle '%s': it is a symbolic link, which could lead "
+			"elsewhere next; give the directory itself",
+			bundle);
+	}
+	return fd;
+}
+
+int oci_config_open_bundle(const char *bundle, struct err *doubt, struct err *err)
+{
+	/* A path may be 4,096 bytes long, and the doubt must still be said. */
+	autofree char *what = xasprintf("bundle '%.400s'", bundle);
+	autoclose int fd = open_no_link(bundle, doubt);
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		return err_set(
@@ -58,43 +80,38 @@ int oci_config_open_bundle(const char *bundle, struct err *err)
 		return err_sys(err, errno, "open bundle '%s'", bundle);
 	}
 	if (text_equals(bundle, "/") && !has_config(fd)) {
-		autoclose int cwd_fd = open_directory(".");
+		autoclose int cwd_fd = open_directory(".", 0);
 
 		if (cwd_fd >= 0 && has_config(cwd_fd)) {
+			trusted_fd_check(cwd_fd, TRUSTED_OWNER_ANY, what, doubt);
 			return steal_fd(&cwd_fd);
 		}
 	}
+	trusted_fd_check(fd, TRUSTED_OWNER_ANY, what, doubt);
 	return steal_fd(&fd);
 }
 
-int oci_config_read(int bundle_fd, struct bytes *ret, struct err *err)
+void oci_config_check_owner(int bundle_fd, const char *bundle,
+			    const struct container *ctr, struct err *doubt)
 {
-	/* O_NONBLOCK: a FIFO in the place of the file must not hang us; O_NOCTTY: nor may a
-	   terminal become ours. */
-	autoclose int fd =
-		openat(bundle_fd, "config.json",
-		       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
+	autofree char *what = xasprintf("bundle '%.400s'", bundle);
 
-	if (fd < 0 && errno == ENOENT) {
+	if (!ctr->has_user_namespace) {
+		trusted_fd_check(bundle_fd, TRUSTED_OWNER_SELF, what, doubt);
+	}
+}
+
+int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct err *err)
+{
+	autoclose int fd =
+		trusted_file_open(bundle_fd, WHAT, TRUSTED_OWNER_SELF, WHAT, doubt, err);
+
+	if (fd == -ENOENT) {
 		return err_set(err, ENOENT,
 			       "read config.json: the bundle has none; "
 			       "give the directory that holds config.json");
 	}
-	if (fd < 0 && errno == ELOOP) {
-		return err_set(
-			err, ELOOP,
-			"read config.json: it is a symbolic link, which is not followed; "
-			"put the file itself into the bundle");
-	}
-	/* ENXIO is what open() says of a socket. */
-	if (fd < 0 && errno != ENXIO) {
-		return err_sys(err, errno, "read config.json");
-	}
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		return err_set(err, EINVAL, "read config.json: not a regular file");
-	}
-	return read_all(fd, WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
+	return fd < 0 ? fd : read_all(fd, WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
 }
 
 /* ---- the quick look ------------------------------------------------------------------ */

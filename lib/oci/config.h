@@ -32,6 +32,8 @@ DEFINE_CLEANUP(struct oci_config, oci_config_clear)
 /**
  * oci_config_open_bundle() - Open the directory of the bundle
  * @bundle:	absolute path, or relative to the working directory (plan --bundle)
+ * @doubt:	see base/trusted_file.h: its mode, and where the last component is a link. For
+ *		its owner see oci_config_check_owner()
  *
  * crun before 1.27 wrote "/" for a bundle that its caller's working directory named
  * (crun issue 2025): where "/" has no config.json and the working directory has, that is
@@ -39,14 +41,28 @@ DEFINE_CLEANUP(struct oci_config, oci_config_clear)
  *
  * Return: a descriptor (O_PATH) to close, or negative errno as in @err.
  */
-int oci_config_open_bundle(const char *bundle, struct err *err);
+int oci_config_open_bundle(const char *bundle, struct err *doubt, struct err *err);
 
 /**
  * oci_config_read() - Read config.json of a bundle
  * @bundle_fd:	borrowed
+ * @doubt:	see base/trusted_file.h
  * @err:	ENOENT, ELOOP (a link), EINVAL (no regular file), E2BIG
  */
-int oci_config_read(int bundle_fd, struct bytes *ret, struct err *err);
+int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct err *err);
+
+/**
+ * oci_config_check_owner() - Whose is the directory of the bundle?
+ * @bundle:	for the message
+ * @ctr:	what its config.json says
+ * @doubt:	see base/trusted_file.h
+ *
+ * podman gives the directory to the root of the container's user namespace, and keeps
+ * config.json. So there the owner is not looked at: all that he can do is to put another
+ * config.json in its place, and that is doubted unless it was root, too, who wrote it.
+ */
+void oci_config_check_owner(int bundle_fd, const char *bundle,
+			    const struct container *ctr, struct err *doubt);
 
 /**
  * oci_config_may_request() - Could this text hold the annotation @key?

@@ -109,3 +109,48 @@ int json_wrong(struct err *err, const char *what, const char *path, const char *
 	return err_set(err, EINVAL, "read %s: %s: expected %s, found %s", what, path,
 		       wanted, text);
 }
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n')) {
+		at++;
+	}
+	return at;
+}
+
+bool json_find_string(const char *text, size_t len, const char *quoted_key,
+		      const char **ret_value, size_t *ret_len)
+{
+	const char *end = text + len;
+	const char *at = memmem(text, len, quoted_key, strlen(quoted_key));
+	const char *quote;
+	size_t n;
+
+	if (!at) {
+		return false;
+	}
+	at += strlen(quoted_key);
+	if (memmem(at, (size_t)(end - at), quoted_key, strlen(quoted_key))) {
+		return false;
+	}
+	at = skip_blanks(at, end);
+	if (at == end || *at != ':') {
+		return false;
+	}
+	at = skip_blanks(at + 1, end);
+	if (at == end || *at != '"') {
+		return false;
+	}
+	at++;
+	quote = memchr(at, '"', (size_t)(end - at));
+	if (!quote || quote == at) {
+		return false;
+	}
+	n = (size_t)(quote - at);
+	if (memchr(at, '\\', n) || memchr(at, '\0', n)) {
+		return false;
+	}
+	*ret_value = at;
+	*ret_len = n;
+	return true;
+}

@@ -3,6 +3,7 @@
 /* json.h - jansson with our limits, and messages that say where in a document */
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -51,3 +52,17 @@ const json_t *json_member(const json_t *object, const char *key);
  */
 int json_wrong(struct err *err, const char *what, const char *path, const char *wanted,
 	       const json_t *found);
+
+/**
+ * json_find_string() - The value of a member, without parsing
+ * @quoted_key:	with its quotes: "\"bundle\""
+ * @ret_value:	into @text; @ret_len bytes, at least one
+ *
+ * For what must be known before a text is worth parsing. Inside a string a quote has a
+ * backslash before it, so the bytes of @quoted_key are the whole of a key or of a value.
+ *
+ * Return: false unless they stand at one place alone, with a string behind them that is
+ * not empty and holds no escape. A true is a guess until the text is parsed.
+ */
+bool json_find_string(const char *text, size_t len, const char *quoted_key,
+		      const char **ret_value, size_t *ret_len);

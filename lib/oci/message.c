@@ -13,7 +13,8 @@
 
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
-#define MESSAGE_VERSION 0x6f676801U
+#define MESSAGE_VERSION	 0x6f676802U
+#define SETTINGS_VERSION 0x6f677301U
 
 /* A string that is NULL. */
 #define NO_STRING UINT32_MAX
@@ -26,6 +27,7 @@
 
 void parsed_clear(struct parsed *parsed)
 {
+	settings_clear(&parsed->settings);
 	oci_state_clear(&parsed->state);
 	oci_config_clear(&parsed->config);
 	gpu_spec_clear(&parsed->spec);
@@ -60,6 +62,48 @@ static void put_string(struct message *message, const char *text)
 	}
 	put_u32(message, (uint32_t)strlen(text));
 	put_bytes(message, text, strlen(text));
+}
+
+static void put_policy(struct message *message, const struct policy *policy)
+{
+	put_u32(message, policy->allows_others);
+	put_u32(message, policy->allows_exclusive);
+	put_u32(message, policy->capabilities);
+	put_u32(message, (uint32_t)policy->n_vendors);
+	for (size_t i = 0; i < policy->n_vendors; i++) {
+		const struct policy_vendor *vendor = &policy->vendors[i];
+
+		put_string(message, vendor->name);
+		put_u32(message, vendor->max);
+		put_u32(message, vendor->has_devices);
+		put_u32(message, (uint32_t)vendor->n_devices);
+		for (size_t j = 0; j < vendor->n_devices; j++) {
+			put_u32(message, vendor->devices[j].domain);
+			put_u32(message, vendor->devices[j].bus);
+			put_u32(message, vendor->devices[j].device);
+			put_u32(message, vendor->devices[j].function);
+		}
+	}
+}
+
+void message_encode_settings(const struct parsed *parsed, struct message *ret)
+{
+	const struct settings *settings = &parsed->settings;
+	struct message message = {0};
+
+	put_u32(&message, SETTINGS_VERSION);
+	put_u32(&message, (uint32_t)parsed->settings_err.code);
+	if (parsed->settings_err.code != 0) {
+		put_string(&message, parsed->settings_err.msg);
+	} else {
+		put_string(&message, settings->annotation);
+		put_u32(&message, settings->log_target);
+		put_string(&message, settings->log_path);
+		put_u32(&message, settings->log_level);
+		put_u32(&message, settings->watchdog_seconds);
+		put_policy(&message, &settings->policy);
+	}
+	*ret = message;
 }
 
 static void put_container(struct message *message, const struct container *ctr)
@@ -182,6 +226,86 @@ static char *get_string(struct reader *reader)
 	return text;
 }
 
+static void get_policy_vendor(struct reader *reader, struct policy *policy)
+{
+	cleanup(policy_vendor_clearp) struct policy_vendor vendor = {0};
+	uint32_t n;
+
+	vendor.name = get_string(reader);
+	vendor.max = get_u32(reader);
+	vendor.has_devices = get_bool(reader);
+	n = get_bounded(reader, LIMIT_GPUS);
+	vendor.devices = xcalloc(n, sizeof(*vendor.devices));
+	for (vendor.n_devices = 0; vendor.n_devices < n; vendor.n_devices++) {
+		struct pci_address *device = &vendor.devices[vendor.n_devices];
+
+		device->domain = get_u32(reader);
+		device->bus = get_u32(reader);
+		device->device = get_u32(reader);
+		device->function = get_u32(reader);
+	}
+	if (!reader->is_bad) {
+		policy_take_vendor(policy, &vendor);
+	}
+}
+
+static void get_policy(struct reader *reader, struct policy *policy)
+{
+	uint32_t n;
+
+	policy->allows_others = get_bool(reader);
+	policy->allows_exclusive = get_bool(reader);
+	policy->capabilities = get_bounded(reader, (1U << GPU_CAPABILITY_COUNT) - 1);
+	n = get_bounded(reader, LIMIT_GPUS);
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		get_policy_vendor(reader, policy);
+	}
+}
+
+static void get_settings(struct reader *reader, struct settings *settings)
+{
+	settings->annotation = get_string(reader);
+	settings->log_target = (enum log_target)get_bounded(reader, LOG_TARGET_COUNT - 1);
+	settings->log_path = get_optional_string(reader);
+	settings->log_level = (enum log_level)get_bounded(reader, LOG_LEVEL_COUNT - 1);
+	settings->watchdog_seconds = get_bounded(reader, SETTINGS_MAX_WATCHDOG_SECONDS);
+	get_policy(reader, &settings->policy);
+	if (reader->is_bad) {
+		return;
+	}
+	reader->is_bad |= !*settings->annotation || settings->watchdog_seconds == 0;
+	reader->is_bad |= settings->log_target == LOG_TARGET_FILE
+				  ? !settings->log_path || settings->log_path[0] != '/'
+				  : settings->log_path != NULL;
+}
+
+/* Not the end of the message, whatever it says. */
+static void get_child_error(struct reader *reader, uint32_t code, struct err *err)
+{
+	autofree char *text = get_string(reader);
+
+	if (code > INT_MAX) {
+		reader->is_bad = true;
+	}
+	if (!reader->is_bad) {
+		(void)err_set(err, (int)code, "%s", text);
+	}
+}
+
+static void get_first_part(struct reader *reader, struct parsed *parsed)
+{
+	uint32_t code;
+
+	reader->is_bad |= get_u32(reader) != SETTINGS_VERSION;
+	code = get_u32(reader);
+	if (code == 0) {
+		get_settings(reader, &parsed->settings);
+	} else {
+		get_child_error(reader, code, &parsed->settings_err);
+		settings_set_defaults(&parsed->settings);
+	}
+}
+
 static void get_container(struct reader *reader, struct container *ctr)
 {
 	uint32_t n;
@@ -238,38 +362,31 @@ static void get_parsed(struct reader *reader, struct parsed *parsed)
 		get_spec(reader, &parsed->spec);
 		reader->is_bad |= !parsed->config.root_path;
 	}
-	/* Nothing may follow. */
-	reader->is_bad |= reader->left > 0;
-}
-
-static int get_error(struct reader *reader, uint32_t code, struct err *err)
-{
-	autofree char *text = get_string(reader);
-
-	if (reader->is_bad || reader->left > 0 || code > INT_MAX) {
-		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
-	}
-	return err_set(err, (int)code, "%s", text);
 }
 
 int message_decode(const char *data, size_t len, struct parsed *ret, struct err *err)
 {
 	cleanup(parsed_clearp) struct parsed parsed = {0};
 	struct reader reader = {.at = data, .left = len};
+	struct err child_err = {0};
 	uint32_t code;
 
-	if (get_u32(&reader) != MESSAGE_VERSION) {
-		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
-	}
+	get_first_part(&reader, &parsed);
+	reader.is_bad |= get_u32(&reader) != MESSAGE_VERSION;
 	code = get_u32(&reader);
 	if (code != 0) {
-		return get_error(&reader, code, err);
+		get_child_error(&reader, code, &child_err);
+	} else {
+		get_parsed(&reader, &parsed);
 	}
-	get_parsed(&reader, &parsed);
-	if (reader.is_bad) {
+	/* Nothing may follow. */
+	if (reader.is_bad || reader.left > 0) {
 		return err_set(err, EBADMSG, "read the parser's reply: it is not one");
 	}
 	*ret = parsed;
 	parsed = (struct parsed){0};
-	return 0;
+	if (child_err.code != 0) {
+		*err = child_err;
+	}
+	return -child_err.code;
 }

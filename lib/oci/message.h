@@ -8,6 +8,10 @@
  * so the parent reads only this form and believes none of it. Numbers are 32 bits in the
  * machine's order, a string is its length and its bytes; every length, count and enum is
  * checked, and nothing of the input itself is passed on.
+ *
+ * Two parts. The first is the operator's configuration file; the child parses it and sends
+ * it off before it looks at the first byte of a stranger. What is in the pipe cannot be
+ * changed any more, so whoever takes over the child later comes too late for the policy.
  */
 
 #include <stddef.h>
@@ -17,14 +21,18 @@
 #include "base/err.h"
 #include "model/gpu_spec.h"
 #include "oci/config.h"
+#include "oci/settings.h"
 #include "oci/state.h"
 
-/* A reply is at most: 64 Ki groups, 256 devices, some paths and names. */
+/* A reply is at most: 64 Ki groups, 256 devices, a policy, some paths and names. */
 #define LIMIT_MESSAGE_BYTES (1024U * 1024U)
 
-/* What a bundle and its state say, as far as the rest of the program asks. */
+/* What the configuration file, a bundle and its state say, as far as the rest of the program
+   asks. */
 struct parsed {
-	struct oci_state state; /* its strings are NULL if no state was parsed */
+	struct settings settings; /* the defaults if there is no file, or it is broken */
+	struct err settings_err;  /* what is wrong with the file, if `code` is not 0 */
+	struct oci_state state;	  /* its strings are NULL if no state was parsed */
 	struct oci_config
 		config;	      /* `request` is not passed on, only whether there is one */
 	struct gpu_spec spec; /* of the request */
@@ -42,14 +50,18 @@ struct message {
 void message_clear(struct message *message);
 DEFINE_CLEANUP(struct message, message_clear)
 
-/* Writes a reply: @parsed if @err->code is 0, else the error. */
+/* Writes the first part of a reply: the settings, or settings_err. */
+void message_encode_settings(const struct parsed *parsed, struct message *ret);
+
+/* Writes the second part: the rest of @parsed if @err->code is 0, else the error. */
 void message_encode(const struct parsed *parsed, const struct err *err,
 		    struct message *ret);
 
 /**
- * message_decode() - Read a reply
- * @ret:	filled on success only; parsed_clear() it
+ * message_decode() - Read a reply, both parts
+ * @ret:	filled on success; after an error of the child's own, its first part alone.
+ *		parsed_clear() it
  * @err:	the child's own error, made one line; or EBADMSG: the message is not what
- *		message_encode() writes
+ *		message_encode_settings() and message_encode() write
  */
 int message_decode(const char *data, size_t len, struct parsed *ret, struct err *err);

@@ -71,46 +71,16 @@ int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct 
 	return 0;
 }
 
-static const char *skip_blanks(const char *at, const char *end)
-{
-	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n')) {
-		at++;
-	}
-	return at;
-}
-
 bool oci_state_find_bundle(const char *text, size_t len, char *ret, size_t size)
 {
-	/* Inside a string a quote has a backslash before it, so these bytes are the whole
-	   of a key or of a value. */
-	static const char key[] = "\"bundle\"";
-	const char *end = text + len;
-	const char *at = memmem(text, len, key, sizeof(key) - 1);
-	const char *quote;
+	const char *value;
+	size_t value_len;
 
-	if (!at) {
+	if (!json_find_string(text, len, "\"bundle\"", &value, &value_len) ||
+	    value[0] != '/' || value_len >= size) {
 		return false;
 	}
-	at += sizeof(key) - 1;
-	if (memmem(at, (size_t)(end - at), key, sizeof(key) - 1)) {
-		return false;
-	}
-	at = skip_blanks(at, end);
-	if (at == end || *at != ':') {
-		return false;
-	}
-	at = skip_blanks(at + 1, end);
-	if (end - at < 2 || at[0] != '"' || at[1] != '/') {
-		return false;
-	}
-	at++;
-	quote = memchr(at, '"', (size_t)(end - at));
-	if (!quote || (size_t)(quote - at) >= size ||
-	    memchr(at, '\\', (size_t)(quote - at)) ||
-	    memchr(at, '\0', (size_t)(quote - at))) {
-		return false;
-	}
-	memcpy(ret, at, (size_t)(quote - at));
-	ret[quote - at] = '\0';
+	memcpy(ret, value, value_len);
+	ret[value_len] = '\0';
 	return true;
 }

@@ -71,10 +71,12 @@ static bool is_same_dir(int fd, const char *path)
 
 static void expect_open(const char *bundle, const char *want)
 {
+	struct err doubt = {0};
 	struct err err = {0};
-	int fd = oci_config_open_bundle(bundle, &err);
+	int fd = oci_config_open_bundle(bundle, &doubt, &err);
 
 	cr_assert_geq(fd, 0, "%s", err.msg);
+	cr_assert_eq(doubt.code, 0, "%s", doubt.msg);
 	cr_assert(is_same_dir(fd, want), "opened another directory than %s", want);
 	cr_assert_eq(fcntl(fd, F_GETFL) & O_PATH, O_PATH);
 	cr_assert_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -83,9 +85,10 @@ static void expect_open(const char *bundle, const char *want)
 
 static void expect_open_error(const char *bundle, int code, const char *message)
 {
+	struct err doubt = {0};
 	struct err err = {0};
 
-	cr_assert_eq(oci_config_open_bundle(bundle, &err), -code);
+	cr_assert_eq(oci_config_open_bundle(bundle, &doubt, &err), -code);
 	cr_assert_eq(err.code, code);
 	cr_assert_str_eq(err.msg, message);
 }
@@ -129,6 +132,7 @@ Test(config_bundle, that_cannot_be_opened_says_why)
    exit status. */
 static int open_slash_in_child(const char *want)
 {
+	struct err doubt = {0};
 	struct err err = {0};
 	int want_fd = open(want, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat a;
@@ -141,7 +145,7 @@ static int open_slash_in_child(const char *want)
 	if (chroot(".") < 0 || chdir("/work") < 0) {
 		return 2;
 	}
-	fd = oci_config_open_bundle("/", &err);
+	fd = oci_config_open_bundle("/", &doubt, &err);
 	if (fstat(fd, &a) < 0 || fstat(want_fd, &b) < 0) {
 		return 3;
 	}
@@ -197,8 +201,10 @@ Test(config_bundle, another_directory_without_config_is_taken_as_it_is)
 static int read_config(struct bytes *ret, struct err *err)
 {
 	int dir_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = oci_config_read(dir_fd, ret, err);
+	struct err doubt = {0};
+	int r = oci_config_read(dir_fd, ret, &doubt, err);
 
+	cr_assert_eq(doubt.code, 0, "%s", doubt.msg);
 	close(dir_fd);
 	return r;
 }
@@ -238,7 +244,7 @@ Test(config_bundle, config_that_is_a_link_is_eloop)
 	make_file("other.json", "{}");
 	cr_assert_eq(symlink("other.json", "config.json"), 0);
 	expect_read_error(ELOOP, "read config.json: it is a symbolic link, which is not "
-				 "followed; put the file itself into the bundle");
+				 "followed; put the file itself there");
 }
 
 #define NOT_REGULAR "read config.json: not a regular file"
@@ -291,10 +297,113 @@ Test(config_bundle, config_up_to_the_limit_is_read_and_one_byte_more_is_e2big)
 Test(config_bundle, config_that_cannot_be_opened_says_why)
 {
 	struct bytes bytes = {0};
+	struct err doubt = {0};
 	struct err err = {0};
 
-	cr_assert_eq(oci_config_read(-1, &bytes, &err), -EBADF);
+	cr_assert_eq(oci_config_read(-1, &bytes, &doubt, &err), -EBADF);
 	cr_assert_str_eq(err.msg, "read config.json: Bad file descriptor");
+}
+
+/* ---- doubts -------------------------------------------------------------------------- */
+
+/* A bundle in "b" that nothing is wrong with. */
+static void make_bundle(void)
+{
+	cr_assert_eq(mkdir("b", 0755), 0);
+	make_file("b/config.json", "{}");
+	cr_assert_eq(chmod("b/config.json", 0644), 0);
+}
+
+/* It opens all the same, since a container that asks for nothing needs no trust. */
+static void expect_doubt(const char *bundle, const char *start)
+{
+	struct bytes bytes = {0};
+	struct err doubt = {0};
+	struct err err = {0};
+	int fd = oci_config_open_bundle(bundle, &doubt, &err);
+
+	cr_assert_geq(fd, 0, "%s", err.msg);
+	cr_assert_eq(oci_config_read(fd, &bytes, &doubt, &err), 0, "%s", err.msg);
+	cr_assert_str_eq(bytes.data, "{}");
+	cr_assert_eq(doubt.code, EPERM);
+	cr_assert_eq(strncmp(doubt.msg, start, strlen(start)), 0, "%s", doubt.msg);
+	bytes_clear(&bytes);
+	close(fd);
+}
+
+static void check_owner(bool has_user_namespace, struct err *doubt)
+{
+	const struct container ctr = {.has_user_namespace = has_user_namespace};
+	int fd = open("b", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	oci_config_check_owner(fd, "b", &ctr, doubt);
+	close(fd);
+}
+
+Test(config_bundle, r14_a_bundle_that_the_world_can_write_is_doubted)
+{
+	make_bundle();
+	cr_assert_eq(chmod("b", 0757), 0);
+	expect_doubt("b", "trust bundle 'b': its mode is 0757, so others can write it");
+}
+
+Test(config_bundle, r14_a_config_that_the_world_can_write_is_doubted)
+{
+	make_bundle();
+	cr_assert_eq(chmod("b/config.json", 0646), 0);
+	expect_doubt("b", "trust config.json: its mode is 0646, so others can write it");
+}
+
+Test(config_bundle, r14_a_config_of_another_user_is_doubted)
+{
+	make_bundle();
+	if (chown("b/config.json", 1000, 1000) < 0) {
+		skip("needs root, for chown()");
+	}
+	expect_doubt("b", "trust config.json: it belongs to user 1000, not to root");
+}
+
+Test(config_bundle, r14_a_bundle_of_another_user_is_doubted)
+{
+	struct err doubt = {0};
+
+	make_bundle();
+	check_owner(false, &doubt);
+	cr_assert_eq(doubt.code, 0, "%s", doubt.msg);
+	if (chown("b", 1000, 1000) < 0) {
+		skip("needs root, for chown()");
+	}
+	check_owner(false, &doubt);
+	cr_expect_eq(doubt.code, EPERM);
+	cr_expect_str_eq(doubt.msg, "trust bundle 'b': it belongs to user 1000, not to "
+				    "root; chown it");
+}
+
+Test(config_bundle, a_bundle_may_belong_to_the_root_of_its_user_namespace)
+{
+	struct err doubt = {0};
+
+	make_bundle();
+	if (chown("b", 100000, 100000) < 0) {
+		skip("needs root, for chown()");
+	}
+	check_owner(true, &doubt);
+	cr_expect_eq(doubt.code, 0, "%s", doubt.msg);
+}
+
+Test(config_bundle, r14_a_link_to_a_bundle_is_doubted)
+{
+	make_bundle();
+	cr_assert_eq(symlink("b", "link"), 0);
+	expect_doubt("link", "trust bundle 'link': it is a symbolic link, which could "
+			     "lead elsewhere next; give the directory itself");
+}
+
+Test(config_bundle, a_link_above_the_bundle_is_followed)
+{
+	make_bundle();
+	cr_assert_eq(symlink(".", "here"), 0);
+	expect_open("here/b", "b");
 }
 
 /* ---- the quick look ------------------------------------------------------------------ */

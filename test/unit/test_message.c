@@ -11,7 +11,20 @@
 /* Every field with a value of its own. */
 static void fill(struct parsed *parsed)
 {
+	struct policy_vendor vendor = {
+		.name = xstrdup("intel"), .max = 3, .has_devices = true, .n_devices = 1};
+
 	*parsed = (struct parsed){.has_request = true};
+	vendor.devices = xcalloc(1, sizeof(*vendor.devices));
+	vendor.devices[0] = (struct pci_address){0x10000, 0xc1, 0x1f, 7};
+	parsed->settings.annotation = xstrdup("org.x");
+	parsed->settings.log_target = LOG_TARGET_FILE;
+	parsed->settings.log_path = xstrdup("/var/log/g");
+	parsed->settings.log_level = LOG_LEVEL_WARNING;
+	parsed->settings.watchdog_seconds = 7;
+	parsed->settings.policy.allows_exclusive = true;
+	parsed->settings.policy.capabilities = 5;
+	policy_take_vendor(&parsed->settings.policy, &vendor);
 	parsed->state.id = xstrdup("c1");
 	parsed->state.bundle = xstrdup("/run/b");
 	parsed->state.pid = 4242;
@@ -38,11 +51,43 @@ static void fill(struct parsed *parsed)
 	parsed->spec.has_capabilities = true;
 }
 
+static void encode_error(const struct parsed *parsed, const struct err *err,
+			 struct message *ret)
+{
+	cleanup(message_clearp) struct message second = {0};
+
+	message_encode_settings(parsed, ret);
+	message_encode(parsed, err, &second);
+	ret->data = xrealloc(ret->data, ret->len + second.len);
+	memcpy(ret->data + ret->len, second.data, second.len);
+	ret->len += second.len;
+}
+
 static void encode(const struct parsed *parsed, struct message *ret)
 {
 	const struct err none = {0};
 
-	message_encode(parsed, &none, ret);
+	encode_error(parsed, &none, ret);
+}
+
+static void expect_settings(const struct settings *settings)
+{
+	const struct policy *policy = &settings->policy;
+
+	cr_expect_str_eq(settings->annotation, "org.x");
+	cr_expect_eq(settings->log_target, LOG_TARGET_FILE);
+	cr_expect_str_eq(settings->log_path, "/var/log/g");
+	cr_expect_eq(settings->log_level, LOG_LEVEL_WARNING);
+	cr_expect_eq(settings->watchdog_seconds, 7);
+	cr_expect_not(policy->allows_others);
+	cr_expect(policy->allows_exclusive);
+	cr_expect_eq(policy->capabilities, 5);
+	cr_assert_eq(policy->n_vendors, 1);
+	cr_expect_str_eq(policy->vendors[0].name, "intel");
+	cr_expect_eq(policy->vendors[0].max, 3);
+	cr_expect(policy->vendors[0].has_devices);
+	cr_assert_eq(policy->vendors[0].n_devices, 1);
+	cr_expect(policy_vendor_lists(&policy->vendors[0], "10000:c1:1f.7"));
 }
 
 Test(message, a_reply_comes_out_as_it_went_in)
@@ -56,6 +101,8 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	encode(&in, &message);
 	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
 		     err.msg);
+	expect_settings(&out.settings);
+	cr_expect_eq(out.settings_err.code, 0);
 	cr_expect_str_eq(out.state.id, "c1");
 	cr_expect_str_eq(out.state.bundle, "/run/b");
 	cr_expect_eq(out.state.pid, 4242);
@@ -89,6 +136,7 @@ Test(message, nothing_asked_for_is_a_reply_too)
 	cleanup(message_clearp) struct message message = {0};
 	struct err err = {0};
 
+	settings_set_defaults(&in.settings);
 	in.state.id = xstrdup("");
 	encode(&in, &message);
 	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
@@ -97,17 +145,39 @@ Test(message, nothing_asked_for_is_a_reply_too)
 	cr_expect_null(out.state.bundle);
 }
 
-Test(message, the_childs_error_comes_through_as_one_line)
+Test(message, the_childs_error_comes_through_as_one_line_beside_the_settings)
 {
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	cleanup(parsed_clearp) struct parsed out = {0};
 	cleanup(message_clearp) struct message message = {0};
-	const struct parsed none = {0};
 	struct err in = {.code = EINVAL, .msg = "read config.json: \033[31mred\nline"};
-	struct parsed out = {0};
 	struct err err = {0};
 
-	message_encode(&none, &in, &message);
+	fill(&parsed);
+	encode_error(&parsed, &in, &message);
 	cr_assert_eq(message_decode(message.data, message.len, &out, &err), -EINVAL);
 	cr_expect_str_eq(err.msg, "read config.json: ?[31mred?line");
+	expect_settings(&out.settings);
+	cr_expect_null(out.state.id);
+}
+
+Test(message, broken_settings_are_no_error_of_the_reply)
+{
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(parsed_clearp) struct parsed out = {0};
+	cleanup(message_clearp) struct message message = {0};
+	struct err err = {0};
+
+	fill(&in);
+	in.settings_err = (struct err){.code = EINVAL, .msg = "read c.json:\nbad"};
+	encode(&in, &message);
+	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
+		     err.msg);
+	cr_expect_eq(out.settings_err.code, EINVAL);
+	cr_expect_str_eq(out.settings_err.msg, "read c.json:?bad");
+	cr_expect_str_eq(out.settings.annotation, "io.oci-gpu-hook.gpu", "the defaults");
+	cr_expect_eq(out.settings.policy.n_vendors, 0);
+	cr_expect_eq(out.spec.count, 2);
 }
 
 static void assert_refused(const char *data, size_t len)
@@ -174,6 +244,13 @@ Test(message, absurd_numbers_do_not_come_through)
 				cr_assert_lt(out.spec.sharing, GPU_SHARING_COUNT);
 				cr_assert_lt(out.spec.capabilities,
 					     1U << GPU_CAPABILITY_COUNT);
+				cr_assert_lt(out.settings.log_target, LOG_TARGET_COUNT);
+				cr_assert_lt(out.settings.log_level, LOG_LEVEL_COUNT);
+				cr_assert_leq(out.settings.watchdog_seconds, 600);
+				cr_assert_geq(out.settings.watchdog_seconds, 1);
+				cr_assert(*out.settings.annotation);
+				cr_assert_eq(out.settings.log_path != NULL,
+					     out.settings.log_target == LOG_TARGET_FILE);
 				cr_assert(!out.has_request ||
 					  (out.spec.vendor && out.config.root_path));
 			}
@@ -194,4 +271,32 @@ Test(message, a_nul_in_a_string_is_refused)
 	cr_assert_not_null(bundle);
 	bundle[3] = '\0';
 	assert_refused(message.data, message.len);
+}
+
+/* Where it would lie depends on the working directory. */
+Test(message, a_log_that_is_no_absolute_path_is_refused)
+{
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(message_clearp) struct message message = {0};
+
+	fill(&in);
+	in.settings.log_path[0] = 'x';
+	encode(&in, &message);
+	assert_refused(message.data, message.len);
+}
+
+Test(message, settings_without_a_key_or_a_deadline_are_refused)
+{
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(message_clearp) struct message no_key = {0};
+	cleanup(message_clearp) struct message no_deadline = {0};
+
+	fill(&in);
+	in.settings.watchdog_seconds = 0;
+	encode(&in, &no_deadline);
+	assert_refused(no_deadline.data, no_deadline.len);
+	in.settings.watchdog_seconds = 1;
+	in.settings.annotation[0] = '\0';
+	encode(&in, &no_key);
+	assert_refused(no_key.data, no_key.len);
 }
