@@ -70,7 +70,7 @@ static const struct {
 			       "the annotation to read (" OCI_DEFAULT_ANNOTATION ")"},
 	[OPTION_CONFIG] = {"config", "FILE",
 			   "the configuration (" SETTINGS_SYSTEM_FILE ")"},
-	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error (default), warning or info"},
+	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error, warning (default) or info"},
 	[OPTION_HELP] = {"help", NULL, "show this help"},
 	[OPTION_VERSION] = {"version", NULL, "show the version"},
 };

@@ -60,10 +60,7 @@ struct filter_rule {
 
 /* Computes, and writes its message. getrandom: jansson's hash seed. */
 static const struct filter_rule parser_rules[] = {
-	MEMORY_RULES,
-	END_RULES,
-	ANY(write),
-	ANY(getrandom),
+	MEMORY_RULES, END_RULES, ANY(write), ANY(close), ANY(getrandom),
 };
 
 /* What is undone, and how it is reported, in the container's mount namespace. */
@@ -72,7 +69,7 @@ static const struct filter_rule parser_rules[] = {
 		ANY(mkdirat), ANY(symlinkat), ANY(unlinkat), ANY(move_mount),          \
 		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
 		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
-		WHEN(bpf, 0, BPF_PROG_ATTACH)
+		ANY(wait4), WHEN(bpf, 0, BPF_PROG_ATTACH)
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {
@@ -81,7 +78,7 @@ static const struct filter_rule container_rules[] = {
 	CONTAINER_RULES,
 };
 
-/* From the parsed request on: find GPUs, prepare mounts and rules, enter. No execve, no
+/* While the parser works, and from then on: read its reply, open the log, find GPUs, prepare mounts and rules, enter. No execve, no
    fork, no ptrace, no kill, nothing of the network. */
 static const struct filter_rule host_rules[] = {
 	MEMORY_RULES,
@@ -89,6 +86,9 @@ static const struct filter_rule host_rules[] = {
 	CONTAINER_RULES,
 	ANY(openat),
 	ANY(read),
+	/* The log's level and the deadline may be others than the defaults. */
+	ANY(rt_sigaction),
+	ANY(setitimer),
 	ANY(lseek),
 	ANY(getdents64),
 	WHEN(fcntl, 1, F_GETFL),

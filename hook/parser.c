@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,16 +96,20 @@ static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 		(void)parse_all(input, &parsed, &err);
 	}
 	message_encode(&parsed, &err, &second);
-	_exit(is_written && write_all(STDOUT_FILENO, second.data, second.len) ? 0 : 1);
+	is_written = is_written && write_all(STDOUT_FILENO, second.data, second.len);
+	/* The parent has all now, and need not wait until the memory is given back. */
+	(void)close(STDOUT_FILENO);
+	_exit(is_written ? 0 : 1);
 }
 
-static int wait_for_child(pid_t child, struct err *err)
+/* Says how the child ended, which is better than what its reply lacks. */
+static int explain_bad_reply(pid_t child, struct err *err)
 {
 	int status = 0;
 
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR) {
-			return err_sys(err, errno, "wait for the parser");
+			return -err->code;
 		}
 	}
 	if (WIFSIGNALED(status)) {
@@ -120,16 +123,38 @@ static int wait_for_child(pid_t child, struct err *err)
 		return err_set(err, EBADMSG,
 			       "parse the container's configuration: the parser gave up");
 	}
-	return 0;
+	return -err->code;
+}
+
+static int read_reply(const struct parser_input *input, int fd, pid_t child,
+		      struct parsed *ret, struct err *err)
+{
+	struct bytes reply = {0};
+	int r;
+
+	/* A child that takes too long, or says too much, dies with us. */
+	r = read_all(fd, "the parser's reply", LIMIT_MESSAGE_BYTES, PARSER_DEADLINE_MS,
+		     &reply, err);
+	if (r < 0) {
+		return r;
+	}
+	r = message_decode(reply.data, reply.len, ret, err);
+	bytes_clear(&reply);
+	/* What the caller counts on, whoever wrote the reply. */
+	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
+		parsed_clear(ret);
+		r = err_set(err, EBADMSG, "read the parser's reply: it lacks the state");
+	}
+	return r == -EBADMSG ? explain_bad_reply(child, err) : r;
 }
 
 int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err)
 {
-	struct bytes reply = {0};
+	struct err meanwhile_err = {0};
 	autoclose int read_fd = -1;
-	int fds[2];
 	pid_t parent = getpid();
 	pid_t child;
+	int fds[2];
 	int r;
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
@@ -144,25 +169,20 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 	if (child < 0) {
 		return err_sys(err, errno, "start the parser");
 	}
-	r = read_all(read_fd, "the parser's reply", LIMIT_MESSAGE_BYTES,
-		     PARSER_DEADLINE_MS, &reply, err);
-	if (r < 0) {
-		/* It may still be running: after a deadline, or after too long a reply. */
-		(void)kill(child, SIGKILL);
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-			continue;
-		}
-		return r;
+	if (input->meanwhile) {
+		(void)input->meanwhile(&meanwhile_err);
 	}
-	r = wait_for_child(child, err);
-	if (r == 0) {
-		r = message_decode(reply.data, reply.len, ret, err);
-	}
-	bytes_clear(&reply);
-	/* What the caller counts on, whoever wrote the reply. */
-	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
-		parsed_clear(ret);
-		r = err_set(err, EBADMSG, "read the parser's reply: it lacks the state");
+	r = read_reply(input, read_fd, child, ret, err);
+	if (r == 0 && meanwhile_err.code != 0) {
+		*err = meanwhile_err;
+		r = -err->code;
 	}
 	return r;
+}
+
+void parser_reap(void)
+{
+	while (waitpid(-1, NULL, 0) > 0) {
+		continue;
+	}
 }

@@ -6,8 +6,8 @@
  * Theory of operation. The parent reads the bytes (bounded) and forks. The child has no
  * capability, another uid where there is one, no descriptor but its end of a pipe, and a
  * filter of the few system calls that computing and writing need; it parses, writes one
- * message (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES, waits,
- * and checks every field. The configuration file is the operator's, so it comes first, see
+ * message (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES and
+ * checks every field; it does not wait for the child's end before it goes on. The configuration file is the operator's, so it comes first, see
  * oci/message.h. One fork costs about 0.1 ms, which is why a container without a
  * request is found by a search in the bytes alone and needs none.
  */
@@ -22,6 +22,10 @@ struct parser_input {
 	const struct bytes *state;    /* or NULL: none, as for `plan` */
 	const struct bytes *config;   /* or NULL */
 	const char *key;	      /* of the annotation; with `config` */
+
+	/* Called in the parent while the child works, to use that time; its failure is
+	   parser_run()'s. NULL: nothing. */
+	int (*meanwhile)(struct err *err);
 };
 
 /**
@@ -33,3 +37,7 @@ struct parser_input {
  *		ETIMEDOUT
  */
 int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err);
+
+/* Waits for the children of parser_run(), which have ended long ago: so that none is left to
+   a PID 1 that does not care. Should: be the last call of a run that succeeded. */
+void parser_reap(void);

@@ -147,6 +147,7 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 		input.state = state;
 		input.config = &config;
 		input.key = key;
+		input.meanwhile = cli->command->is_hook ? sandbox_enter_host : NULL;
 		r = parser_run(&input, &request->parsed, err);
 	}
 	if (r == 0 && request->parsed.has_request) {
@@ -387,9 +388,6 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 		r = accept_request(&request, err);
 	}
 	if (r == 0) {
-		r = sandbox_enter_host(err);
-	}
-	if (r == 0) {
 		r = host_open(cli->host_root, &host, err);
 	}
 	if (r == 0) {
@@ -400,6 +398,7 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	}
 	if (r == 0) {
 		report_done(report, &request.parsed.state, &outcome);
+		parser_reap();
 	}
 	return r;
 }

@@ -141,8 +141,8 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err)
 int sandbox_enter_host(struct err *err)
 {
 	static const cap_value_t needed[] = {
-		CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
-		CAP_SETUID,    CAP_SETGID,     CAP_DAC_OVERRIDE,
+		CAP_SYS_ADMIN, CAP_SYS_CHROOT,	 CAP_SYS_PTRACE, CAP_SETUID,
+		CAP_SETGID,    CAP_DAC_OVERRIDE, CAP_KILL,
 	};
 	int r;
 

@@ -35,11 +35,13 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err);
  * Capabilities kept, where we have them: CAP_SYS_ADMIN (mounts, setns, device programs),
  * CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE (namespaces of a process with more capabilities
  * than ours), CAP_SETUID and CAP_SETGID (file system ids of a mapped root),
- * CAP_DAC_OVERRIDE (the container's directories). No other can come back: the bounding set
- * does not matter, since nothing can be executed any more.
+ * CAP_DAC_OVERRIDE (the container's directories), CAP_KILL (not for kill(), which the filter
+ * refuses: without it the parser, which has another uid, would not die with us). No other
+ * can come back: the bounding set does not matter, since nothing can be executed any more.
  *
- * Should: come before the host or the container is looked at.
- * Mustn't: come before the bundle has been read, the parser has run and the log is open.
+ * Should: come before the host or the container is looked at; while the parser works, since
+ * loading the filter takes its time.
+ * Mustn't: come before the bundle has been read and the parser has been started.
  */
 int sandbox_enter_host(struct err *err);
 

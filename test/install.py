@@ -68,6 +68,39 @@ def check_man_page(top):
     return []
 
 
+ADD_HOOK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                        "contrib/runc/add-hook")
+
+
+def check_add_hook(top):
+    """A value that the hook would refuse is refused at once, and the config left as it was;
+    a GPU that this machine lacks is not."""
+    program = find_one(top, "bin", "oci-gpu-hook")
+    path = os.path.join(top, "config.json")
+    before = '{"ociVersion": "1.0.2"}'
+    problems = []
+    for value, wanted in (("nvidia:1", None), ("driver-of-nobody:4294967295", None),
+                          ("-1", "character 1"), ("amd;1", "character 4"), ('{"foo":1}', "foo"), ("", "")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(before)
+        result = subprocess.run([sys.executable, "-B", ADD_HOOK, "--hook", program,
+                                 f"--gpu={value}", top], text=True, capture_output=True,
+                                check=False)
+        with open(path, encoding="utf-8") as file:
+            after = file.read()
+        if wanted is None:
+            config = json.loads(after)
+            if result.returncode != 0 or \
+                    config.get("annotations") != {"io.oci-gpu-hook.gpu": value} or \
+                    config["hooks"]["createRuntime"][0]["path"] != program:
+                problems.append(f"'{value}': {result} {config}")
+        elif result.returncode == 0 or after != before or len(result.stderr.splitlines()) != 1 \
+                or not result.stderr.startswith("add-hook: read option '--gpu': ") \
+                or wanted not in result.stderr:
+            problems.append(f"'{value}' should be refused: {result} {after}")
+    return problems
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} BUILD")
@@ -77,7 +110,8 @@ def main():
                        check=True, stdout=subprocess.DEVNULL)
         for name, check in (("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
-                            ("the man page is in section 8", check_man_page)):
+                            ("the man page is in section 8", check_man_page),
+                            ("add-hook refuses what the hook would refuse", check_add_hook)):
             try:
                 out.check(name, check(top))
             except (OSError, KeyError, ValueError) as error:

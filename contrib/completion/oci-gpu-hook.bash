@@ -20,6 +20,11 @@ _oci_gpu_hook() {
 		mapfile -t COMPREPLY < <(compgen -W "all nvidia amd intel apple" -- "$word")
 		return
 		;;
+	--config)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
 	--log-level)
 		mapfile -t COMPREPLY < <(compgen -W "error warning info" -- "$word")
 		return
@@ -31,7 +36,7 @@ _oci_gpu_hook() {
 	# The command is the first word that is neither an option nor an option's value.
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--bundle | --gpu | --host-root | --annotation | --log-level) ((i++)) ;;
+		--bundle | --gpu | --host-root | --annotation | --config | --log-level) ((i++)) ;;
 		-*) ;;
 		*)
 			command=${COMP_WORDS[i]}
@@ -41,7 +46,8 @@ _oci_gpu_hook() {
 	done
 	case $command in
 	"") options="$options $commands" ;;
-	plan) options="$options --bundle --gpu --json" ;;
+	createRuntime | prestart) options="$options --config" ;;
+	plan) options="$options --bundle --gpu --json --config" ;;
 	list) options="$options --json" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

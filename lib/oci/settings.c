@@ -38,7 +38,7 @@ void settings_set_defaults(struct settings *settings)
 	*settings = (struct settings){
 		.annotation = xstrdup(OCI_DEFAULT_ANNOTATION),
 		.log_target = LOG_TARGET_SYSLOG,
-		.log_level = LOG_LEVEL_ERROR,
+		.log_level = LOG_LEVEL_WARNING,
 		.watchdog_seconds = SETTINGS_WATCHDOG_SECONDS,
 	};
 	policy_allow_all(&settings->policy);

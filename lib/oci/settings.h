@@ -28,8 +28,8 @@ enum log_target {
 };
 
 enum log_level {
-	LOG_LEVEL_ERROR, /* default */
-	LOG_LEVEL_WARNING,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING, /* default: a slip in a vendor's name is a warning */
 	LOG_LEVEL_INFO,
 	LOG_LEVEL_COUNT,
 };

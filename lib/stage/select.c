@@ -121,7 +121,8 @@ static bool has_alias(const struct gpu *gpu, const char *vendor)
 
 static bool has_driver(const struct gpu *gpu, const char *driver)
 {
-	return gpu->driver && text_equals_no_case(gpu->driver, driver);
+	/* vgem is a device without a driver: its name stands for one, as in `list`. */
+	return text_equals_no_case(gpu->driver ? gpu->driver : gpu->vendor, driver);
 }
 
 /* Whether it is usable is not asked here. */

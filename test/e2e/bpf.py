@@ -12,6 +12,8 @@ import struct
 SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 
 PROG_LOAD = 5
+OBJ_PIN = 6
+OBJ_GET = 7
 PROG_ATTACH = 8
 PROG_GET_FD_BY_ID = 13
 OBJ_GET_INFO_BY_FD = 15
@@ -49,19 +51,43 @@ def program_ids(directory):
         os.close(fd)
 
 
+def _info(fd):
+    """The first bytes of struct bpf_prog_info."""
+    info = ctypes.create_string_buffer(232)
+    _bpf(OBJ_GET_INFO_BY_FD, struct.pack("<IIQ", fd, 232, ctypes.addressof(info)))
+    return info.raw
+
+
+def tag(number):
+    """What identifies a program's instructions: the kernel's hash of them."""
+    fd, _ = _bpf(PROG_GET_FD_BY_ID, struct.pack("<I", number))
+    try:
+        return _info(fd)[8:16].hex()
+    finally:
+        os.close(fd)
+
+
 def tags(directory):
-    """What identifies the programs' instructions: the kernel's hash of each."""
-    found = []
-    for number in program_ids(directory):
-        fd, _ = _bpf(PROG_GET_FD_BY_ID, struct.pack("<I", number))
-        try:
-            info = ctypes.create_string_buffer(232)
-            _bpf(OBJ_GET_INFO_BY_FD,
-                 struct.pack("<IIQ", fd, 232, ctypes.addressof(info)))
-            found.append(info.raw[8:16].hex())
-        finally:
-            os.close(fd)
-    return found
+    return [tag(number) for number in program_ids(directory)]
+
+
+def pin(number, path):
+    """Pins a program, on a bpffs."""
+    text = ctypes.create_string_buffer(path.encode())
+    fd, _ = _bpf(PROG_GET_FD_BY_ID, struct.pack("<I", number))
+    try:
+        _bpf(OBJ_PIN, struct.pack("<QI", ctypes.addressof(text), fd))
+    finally:
+        os.close(fd)
+
+
+def pinned_id(path):
+    text = ctypes.create_string_buffer(path.encode())
+    fd, _ = _bpf(OBJ_GET, struct.pack("<Q", ctypes.addressof(text)))
+    try:
+        return struct.unpack_from("<I", _info(fd), 4)[0]
+    finally:
+        os.close(fd)
 
 
 def attach_deny_all(directory):

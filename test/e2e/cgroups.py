@@ -1,12 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cgroups.py - the control groups of the tests: named after the run, looked into, removed"""
+"""cgroups.py - the control groups of the tests: named after the run, looked into, removed
 
+Runs share the hierarchies, also those in other PID namespaces, where a number says nothing
+about who lives. So each run holds a lock on a file of its own for as long as it lives, and
+groups are left over only when their run's lock is free.
+"""
+
+import contextlib
+import fcntl
 import os
+import secrets
 import signal
 import time
 
 PREFIX = "oci-gpu-hook-test-"
-RUN = "OCI_GPU_HOOK_TEST_RUN"  # pid, outside of the sandbox, of the test that runs
+RUN = "OCI_GPU_HOOK_TEST_RUN"  # name of the run
+LOCKS = "/run/oci-gpu-hook-test"
+
+
+@contextlib.contextmanager
+def _locked(path, flags):
+    """Holds the lock of a file or directory, for as long as nobody else may change it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, flags)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def begin_run():
+    """Names this run and locks its name, before it goes into the sandbox.
+
+    The descriptor stays open across exec, so the lock goes with the last process of the run
+    that has it: the one that waits outside and the sandbox's first one.
+    """
+    # The number is for people; another PID namespace may have the same.
+    name = f"{os.getpid()}-{secrets.token_hex(4)}"
+    os.makedirs(LOCKS, mode=0o700, exist_ok=True)
+    # Nobody looks at the file between its making and its locking.
+    with _locked(LOCKS, fcntl.LOCK_EX):
+        lock = os.open(os.path.join(LOCKS, name), os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, True)
+    os.environ[RUN] = name
 
 
 def mounts():
@@ -72,23 +109,26 @@ def _all_directories():
 
 
 def remove(path):
-    """Removes what this run has made, in every hierarchy."""
-    for top in _all_directories():
-        if os.path.isdir(top + path):
-            _remove(top + path)
+    """Removes what a run has made, in every hierarchy. Return: all of it is gone"""
+    groups = [top + path for top in _all_directories() if os.path.isdir(top + path)]
+    for group in groups:
+        _remove(group)
+    return not any(os.path.isdir(group) for group in groups)
 
 
 def remove_left_over():
-    """Removes what runs left behind that were killed: those whose process is gone."""
-    for top in _all_directories():
-        try:
-            names = os.listdir(top)
-        except OSError:
-            continue
-        for name in names:
-            run = name.removeprefix(PREFIX)
-            if name.startswith(PREFIX) and not os.path.exists(f"/proc/{run}"):
-                try:
-                    _remove(os.path.join(top, name))
-                except OSError:
-                    pass  # not root: nothing of it is ours
+    """Removes what runs left behind that were killed: those whose lock is free.
+
+    A group without a lock file is of a run that has another /run than ours: it stays.
+    """
+    if not os.access(LOCKS, os.W_OK):
+        return  # no run yet, or not root: nothing of it is ours
+    with _locked(LOCKS, fcntl.LOCK_EX):
+        for run in os.listdir(LOCKS):
+            path = os.path.join(LOCKS, run)
+            try:
+                with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    if remove(f"/{PREFIX}{run}"):
+                        os.unlink(path)
+            except BlockingIOError:
+                pass  # the run lives

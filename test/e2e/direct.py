@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
+import cgroups
 import container
 import sandbox
 from container import Bundle
@@ -37,6 +38,38 @@ def all_signals_blocked():
     """What crun leaves a hook with: every signal blocked and, since 1.14, umask 0."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     os.umask(0)
+
+
+def children_of(parent):
+    """Process ids, from /proc: not every kernel has a list of children there."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:
+                # "pid (name) state ppid ..."
+                if int(file.read().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(name))
+        except (OSError, IndexError, ValueError):
+            continue
+    return found
+
+
+def wait_until_confined(pid):
+    """Until the process has a system call filter."""
+    for _ in range(10000):
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            if "\nSeccomp:\t2" in file.read():
+                return
+        time.sleep(0.0005)
+
+
+def is_running(pid):
+    """A zombie is not: its new parent may take its time."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 class Suite:
@@ -401,6 +434,111 @@ class Suite:
         os.unlink(f"{host}/dev/dri/renderD129")
         os.mknod(f"{host}/dev/dri/renderD129", 0o666 | 0o020000, os.makedev(1, 3))
         return self.refuses(self.bundle("amd:1"), "renderD129", args=["--host-root", host])
+
+    # ---- places that are not the container's own -----------------------------------------
+
+    def _refuses_place(self, script, *words, args=()):
+        """The hook refuses after the script ran in the container, and nothing changes."""
+        with StandIn(self.bundle("amd:1")) as standin:
+            standin.inside(script, *args)
+            before = standin.look()
+            result = self.call(standin.state())
+            return one_line(result, *words) + differences(before, standin.look())
+
+    def volume_at_the_place_of_a_node(self):
+        """A file that is a mount of its own may be shared, whatever its directory is."""
+        volume = f"{sandbox.WORK}/empty"
+        with open(volume, "w", encoding="ascii"):
+            pass
+        problems = self._refuses_place(
+            'mkdir "$1/dev/dri"; : >"$1/dev/dri/renderD129"; '
+            'mount --bind "$2" "$1/dev/dri/renderD129"; '
+            'mount --make-shared "$1/dev/dri/renderD129"',
+            "place '/dev/dri/renderD129' in the container: a volume is mounted there",
+            args=[volume])
+        return problems + ([] if os.path.isfile(volume) else ["the volume is no file any more"])
+
+    def shared_mount(self):
+        return self._refuses_place('mount --make-shared "$1/dev"',
+                                   "change '/dev' in the container", "shared mount")
+
+    def root_is_a_directory_of_the_host(self):
+        """config.json may say so; then the runtime has mounted nothing there."""
+        problems = []
+        for name, prepare in (("plain", []), ("mount", ["mount", "-t", "tmpfs", "tmpfs"])):
+            directory = f"{sandbox.WORK}/host-{name}"
+            os.mkdir(directory)
+            if prepare:
+                subprocess.run([*prepare, directory], check=True)
+            bundle = self.bundle("amd:1")
+            with StandIn(bundle) as standin:
+                bundle.config["root"]["path"] = directory
+                bundle.write()
+                result = self.call(standin.state())
+            problems += one_line(result, directory, "the runtime has mounted nothing there")
+            problems += [f"{directory} has {entry}" for entry in os.listdir(directory)]
+        return problems
+
+    def nodes_of_the_host_need_no_links(self):
+        """With the host's /dev bound, the nodes are there and nothing may be made."""
+        with StandIn(self.bundle("amd:1")) as standin:
+            standin.inside('mount --bind "$2/dev" "$1/dev"; mkdir -p "$1/dev/dri/by-path"; '
+                           'mount -t tmpfs tmpfs "$1/dev/dri/by-path"; '
+                           'mount --make-rshared "$1/dev"', container.make_host())
+            before = standin.look()
+            result = self.call(standin.state())
+            problems = differences(before, standin.look())
+        if result.returncode != 0 or result.stderr:
+            problems.append(f"exit status {result.returncode}: {result.stderr!r}")
+        return problems
+
+    def options_of_cgroup2_stay(self):
+        """They are the machine's: a mount of cgroup2 without them takes them away."""
+        directory = cgroups.mounts()[""]
+        remount = ["mount", "-o", "remount", "-t", "cgroup2", "none", directory]
+        problems = []
+        try:
+            with StandIn(self.bundle("amd:1"), cgroup_version=2) as standin:
+                subprocess.run([*remount, "-o", "nsdelegate"], check=True)
+                before = standin.look()["mounts of the host"]
+                if not any("nsdelegate" in line for line in before):
+                    problems.append("the option is not set, so the test shows nothing")
+                problems += self.done(standin, self.call(standin.state()))
+                after = standin.look()["mounts of the host"]
+                problems += [f"{line!r} is gone" for line in before if line not in after]
+        finally:
+            subprocess.run(remount, check=True)
+        return problems
+
+    def parser_dies_with_the_hook(self):
+        """A killed hook leaves no child behind, whatever that was told to do."""
+        big = self.bundle("amd:1")
+        big.config["annotations"]["filler"] = [{}] * MIB
+        big.write()
+        with StandIn(big) as standin:
+            hook = subprocess.Popen([self.hook, "createRuntime", *self.args],
+                                    stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            hook.stdin.write(json.dumps({**standin.state(), "annotations": {}}).encode())
+            hook.stdin.close()
+            children = []
+            while not children and hook.poll() is None:
+                children = children_of(hook.pid)
+            if children:
+                wait_until_confined(children[0])
+                # It must not get away by ending its work.
+                os.kill(children[0], signal.SIGSTOP)
+            hook.kill()
+            hook.wait()
+        if not children:
+            return ["no parser was seen"]
+        for _ in range(500):
+            if not is_running(children[0]):
+                return []
+            time.sleep(0.01)
+        os.kill(children[0], signal.SIGKILL)
+        return ["the parser lives on after the hook was killed"]
+
+    # ---- the caller ------------------------------------------------------------------------
 
     def no_permission(self):
         def drop():

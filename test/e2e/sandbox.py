@@ -48,7 +48,7 @@ def _enter():
     if why:
         skip_all(why)
     os.environ[INSIDE] = "1"
-    os.environ[cgroups.RUN] = str(os.getpid())
+    cgroups.begin_run()
     os.execvp("unshare", ["unshare", "--mount", "--propagation=private", "--pid", "--fork",
                           "--kill-child", "--mount-proc", sys.executable, "-B", *sys.argv])
 

@@ -75,6 +75,11 @@ class StandIn:
                 "pid": self.pid, "bundle": self.bundle.directory,
                 "annotations": self.bundle.config["annotations"], **changes}
 
+    def inside(self, script, *args):
+        """Runs a shell script in the mount namespace; $1 is the root file system."""
+        subprocess.run(["nsenter", f"--mount=/proc/{self.pid}/ns/mnt", "sh", "-ec", script, "sh",
+                        self.bundle.rootfs, *args], check=True, stdin=subprocess.DEVNULL)
+
     def tree(self):
         """The root file system as the container sees it."""
         return container.list_tree(f"/proc/{self.pid}/root{self.bundle.rootfs}")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""undo.py --hook PROGRAM {v1,v2} - a hook that fails, or is killed, at every system call
+"""undo.py --hook PROGRAM {v1,v2,systemd,pin} - a hook that fails, or is killed, at every call
 
 A first run under strace lists the calls. Then each of them in turn is made to fail: the hook
 must either succeed all the same, or fail with one line and leave everything as it was. Then
 the hook is killed at each: nothing may be left outside of the container, and the next run
-must come to the same end as if nothing had been.
+must come to the same end as if nothing had been. systemd, pin: in a group (version 2) that
+is a unit of systemd's, which filters by DeviceAllow or attaches a pinned program.
 """
 
 import os
@@ -17,8 +18,11 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
 import container
+import bpf
 import runtimes
 import sandbox
+import systemd
+from dbus_peer import BUS, Peer
 from standin import StandIn, differences, one_line, run_hook
 
 # These end the process, or cannot fail: their callers have no error to look for.
@@ -31,8 +35,9 @@ CALL = re.compile(r"^(\w+)\(")
 class Suite:
     """All runs are on one bundle, each with a fresh stand-in."""
 
-    def __init__(self, hook, version):
+    def __init__(self, hook, kind, version):
         self.hook = hook
+        self.kind = kind
         self.version = version
         self.args = ["--host-root", container.make_host()]
         # Two nodes, a link, and directories that are not there yet. With compute asked for
@@ -41,7 +46,7 @@ class Suite:
         self.wanted = None
 
     def standin(self):
-        return StandIn(self.bundle, self.version)
+        return self.kind(self.bundle, self.version)
 
     def call(self, standin, *strace_options):
         wrapper = ["strace", "-o", f"{sandbox.WORK}/trace", *strace_options] \
@@ -120,17 +125,62 @@ class Suite:
                   "symlinkat"}
         if self.version == 2:
             needed.add("bpf")
+        if issubclass(self.kind, Unit):
+            needed |= {"socket", "connect", "sendto"}
+        if self.kind is PinnedUnit:
+            needed.add("renameat")
         return [f"no {name} among the calls" for name in sorted(needed - names)]
 
 
+class Unit(systemd.Scope):
+    """With systemd at the other end of the bus."""
+
+    programs = ()
+    policy = "strict"
+
+    def __enter__(self):
+        super().__enter__()
+        self.peer = Peer(BUS, self.properties(self.policy, (), self.programs))
+        self.peer.__enter__()
+        return self
+
+    def __exit__(self, *args):
+        self.peer.__exit__(*args)
+        super().__exit__(*args)
+
+
+class PinnedUnit(Unit):
+    policy = "auto"
+    directory = f"{systemd.PINS}/standin"
+    pin = f"{directory}/unit_scope"
+
+    def __enter__(self):
+        self.programs = [["device", self.pin]]
+        super().__enter__()
+        os.makedirs(self.directory, exist_ok=True)
+        bpf.pin(bpf.program_ids(self.group)[0], self.pin)
+        return self
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        for name in os.listdir(self.directory):
+            os.unlink(f"{self.directory}/{name}")
+
+
+KINDS = {"v1": StandIn, "v2": StandIn, "systemd": Unit, "pin": PinnedUnit}
+
+
 def main():
-    options = sandbox.arguments(__doc__, ("version", ["v1", "v2"]),
+    options = sandbox.arguments(__doc__, ("kind", list(KINDS)),
                                 tools=["busybox", "strace"])
-    if options.version == "v1":
+    version = 1 if options.kind == "v1" else 2
+    if version == 1:
         runtimes.use_cgroup_v1()
     else:
         runtimes.use_cgroup_v2()
-    suite = Suite(options.hook, int(options.version[1]))
+    if options.kind == "pin":
+        systemd.mount_bpffs()
+    suite = Suite(options.hook, KINDS[options.kind], version)
     return sandbox.run_tests(suite.tests(), options.only)
 
 

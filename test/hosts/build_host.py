@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the tree of a host out of its manifest, for --host-root.
 
-usage: build_host.py NAME.host DIRECTORY
+usage: build_host.py NAME.host DIRECTORY     (new or empty; as root for the device nodes)
 
 A manifest is a text file, one entry a line; '#' comments and blank lines are ignored:
 
@@ -131,12 +131,17 @@ def build_host(manifest_path, directory):
 
 
 def main(argv):
-    """Command line: prints has_nodes."""
+    """Command line: prints what was made."""
     if len(argv) != 3:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
     try:
-        print(f"has_nodes={build_host(argv[1], argv[2])}")
+        if os.path.isdir(argv[2]) and os.listdir(argv[2]):
+            raise ManifestError(f"'{argv[2]}' is not empty; give a new or an empty directory")
+        has_nodes = build_host(argv[1], argv[2])
+        print(f"made '{argv[2]}'" + ("" if has_nodes else
+                                     ", without its device nodes, which only root can make")
+              + f"; look at it with: oci-gpu-hook list --host-root {argv[2]}")
     except (ManifestError, OSError) as error:
         print(f"build_host.py: {error}", file=sys.stderr)
         return 1

@@ -49,7 +49,7 @@ Test(settings, an_empty_object_is_the_defaults)
 	cr_expect_str_eq(settings.annotation, "io.oci-gpu-hook.gpu");
 	cr_expect_eq(settings.log_target, LOG_TARGET_SYSLOG);
 	cr_expect_null(settings.log_path);
-	cr_expect_eq(settings.log_level, LOG_LEVEL_ERROR);
+	cr_expect_eq(settings.log_level, LOG_LEVEL_WARNING);
 	cr_expect_eq(settings.watchdog_seconds, 10);
 	cr_expect(settings.policy.allows_others);
 	cr_expect(settings.policy.allows_exclusive);
@@ -124,8 +124,8 @@ Test(settings, an_empty_list_allows_nothing)
 
 Test(settings, unknown_keys_are_named_with_their_path)
 {
-	expect_error("{\"anotation\": \"x\"}",
-		     READ "anotation: unknown key; the keys are annotation, log, "
+	expect_error("{\"annotations\": \"x\"}",
+		     READ "annotations: unknown key; the keys are annotation, log, "
 			  "stateDir, policy and watchdogSeconds");
 	expect_error("{\"log\": {\"file\": \"/x\"}}",
 		     READ "log.file: unknown key; the keys are target and level");

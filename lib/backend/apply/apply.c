@@ -16,9 +16,10 @@
  * Where all nodes were there already, an engine brought them, maybe with the host's own
  * /dev: nothing may be changed in there, and the links are a convenience that it left out.
  */
-static int make_link(struct rootfs *rootfs, const struct plan_link *link, struct err *err)
+static int make_link(struct rootfs *rootfs, const struct plan *plan,
+		     const struct plan_link *link, struct err *err)
 {
-	int r = rootfs_make_link(rootfs, link, err);
+	int r = rootfs_make_link(rootfs, plan, link, err);
 
 	if (r == -EXDEV && rootfs->n_attached == 0) {
 		*err = (struct err){0};
@@ -58,7 +59,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 				       err);
 	}
 	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
-		r = make_link(rootfs, &plan->links[i], err);
+		r = make_link(rootfs, plan, &plan->links[i], err);
 	}
 	return r < 0 ? r : deadline_check(err);
 }

@@ -46,7 +46,8 @@ DEFINE_CLEANUP(struct dbus, dbus_close)
 
 /**
  * dbus_connect() - Connect and say who we are
- * @until_ms:	when to give up, on deadline_clock_ms(); also for all later calls
+ * @until_ms:	when to give up, on deadline_clock_ms(); later calls too, unless
+ *		@ret->until_ms is moved
  * @err:	ENOENT, ECONNREFUSED: nobody listens there; ETIMEDOUT; EBADMSG: not this
  *		protocol; ECONNRESET: the peer hung up
  *

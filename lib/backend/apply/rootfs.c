@@ -288,9 +288,27 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
 	return verify_node(dir, node, record.name, err);
 }
 
+/* Is it the node that the link leads to? An engine that binds by-path entries makes nodes of
+   them. */
+static bool is_target(const struct stat *st, const struct plan *plan,
+		      const struct plan_link *link)
+{
+	const char *name = strrchr(link->target, '/');
+
+	for (size_t i = 0; name && i < plan->n_nodes; i++) {
+		const struct plan_node *node = &plan->nodes[i];
+
+		if (text_equals(strrchr(node->ctr.text, '/'), name) &&
+		    is_node(st, node)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Return: 1 if what is there serves, 0 if nothing is there, or negative errno. */
-static int look_at_link(const struct ctr_dir *dir, const struct plan_link *link,
-			const char *name, struct err *err)
+static int look_at_link(const struct ctr_dir *dir, const struct plan *plan,
+			const struct plan_link *link, const char *name, struct err *err)
 {
 	char target[PATH_MAX];
 	autoclose int fd = -1;
@@ -307,7 +325,7 @@ static int look_at_link(const struct ctr_dir *dir, const struct plan_link *link,
 		return err_sys(err, errno, "look at '%s' in the container",
 			       link->ctr.text);
 	}
-	if (S_ISCHR(st.st_mode)) {
+	if (is_target(&st, plan, link)) {
 		return 1;
 	}
 	if (S_ISLNK(st.st_mode)) {
@@ -322,7 +340,8 @@ static int look_at_link(const struct ctr_dir *dir, const struct plan_link *link,
 	return refuse_existing(link->ctr.text, st.st_mode, err);
 }
 
-int rootfs_make_link(struct rootfs *rootfs, const struct plan_link *link, struct err *err)
+int rootfs_make_link(struct rootfs *rootfs, const struct plan *plan,
+		     const struct plan_link *link, struct err *err)
 {
 	struct undo_record record = {.revert = undo_revert_file};
 	struct ctr_dir *dir;
@@ -334,7 +353,7 @@ int rootfs_make_link(struct rootfs *rootfs, const struct plan_link *link, struct
 		return -err->code;
 	}
 	record.fd = dir->fd;
-	r = look_at_link(dir, link, record.name, err);
+	r = look_at_link(dir, plan, link, record.name, err);
 	if (r != 0) {
 		return r < 0 ? r : 0;
 	}

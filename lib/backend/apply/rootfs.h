@@ -19,7 +19,7 @@ struct rootfs {
 	struct ctr_dirs dirs;
 	const struct ctr_process *process; /* borrowed */
 	struct undo_log *undo;		   /* borrowed */
-	size_t n_attached; /* nodes that were not there already */
+	size_t n_attached;		   /* nodes that were not there already */
 	/* Ours, if the root is a mount on the host as well; NULL: it is not. */
 	char *host_mountinfo;
 };
@@ -63,10 +63,11 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
 
 /**
  * rootfs_make_link() - Make a symbolic link
+ * @plan:	whose link it is
  * @err:	as rootfs_attach_node()
  *
- * One with the same target that is there already is left as it is, and so is a character
- * device: an engine that binds by-path entries makes nodes of them.
+ * One with the same target that is there already is left as it is, and so is the node that
+ * the link leads to: an engine that binds by-path entries makes nodes of them.
  */
-int rootfs_make_link(struct rootfs *rootfs, const struct plan_link *link,
-		     struct err *err);
+int rootfs_make_link(struct rootfs *rootfs, const struct plan *plan,
+		     const struct plan_link *link, struct err *err);

@@ -5,8 +5,8 @@
  *
  * Asked over D-Bus, and only where a unit of systemd's is the container's own. All of the
  * talking takes 5 seconds at most, within the deadline of the run. A connection that breaks
- * or stays silent is given up once and made again over the other socket: what we ask for is
- * the same however often it is asked.
+ * is made again over the other socket, once, and so is one to a bus that does not greet: what
+ * we ask for is the same however often it is asked.
  */
 
 #include "base/err.h"
