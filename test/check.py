@@ -11,6 +11,7 @@ The last line sums all suites; the exit status is 1 if anything failed.
 import argparse
 import concurrent.futures
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -100,16 +101,37 @@ def on_signal(number, _frame):
 
 # ---- builds ------------------------------------------------------------------------------
 
-def build(name):
+def has_unit_tests(directory):
+    output, status = run(["meson", "introspect", "--targets", directory], 60, merge=False)
+    return status == 0 and any(target["name"] == "unit-tests" for target in json.loads(output))
+
+
+def configure(name):
     """Return: what went wrong, as text; empty if nothing"""
     directory = os.path.join(BUILD, name)
     if not os.path.exists(os.path.join(directory, "build.ninja")):
         # A configuration that broke off half-way is in the way of the next one.
         shutil.rmtree(directory, ignore_errors=True)
         output, status = run(["meson", "setup", *BUILDS[name], directory], 120)
-        if status != 0:
-            return output
-    output, status = run(["meson", "compile", "-C", directory], 600)
+    elif not has_unit_tests(directory) and run(["pkg-config", "--exists", "criterion"], 60)[1] == 0:
+        # `make` configured it when Criterion was not there yet.
+        output, status = run(["meson", "setup", "--reconfigure", "-Dtests=auto", directory], 120)
+    else:
+        return ""
+    return output if status != 0 else ""
+
+
+def build(name):
+    """Return: what went wrong, as text; empty if nothing"""
+    directory = os.path.join(BUILD, name)
+    os.makedirs(BUILD, exist_ok=True)
+    with open(f"{directory}.lock", "w", encoding="ascii") as lock:
+        # Another check.py may be at the same build; ninja would not see it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        problem = configure(name)
+        if problem:
+            return problem
+        output, status = run(["meson", "compile", "-C", directory], 600)
     if status != 0 or "warning:" in output:
         return output
     return ""
@@ -165,9 +187,12 @@ def unit_suite(build_name):
             total.failures += [(f"{name}: {what}", why) for what, why in result.failures]
             total.skips += [(f"{name}: {what}", why) for what, why in result.skips]
     if not tests:
-        # Criterion is optional for a build.
-        why = "no unit tests were built; is Criterion (libcriterion-dev) there?"
-        total.skips.append(("all", why))
+        # Criterion is optional for a build, but root could have installed it.
+        why = "no unit tests were built; install libcriterion-dev and run make check again"
+        if os.geteuid() == 0:
+            total.failures.append(("all", [why]))
+        else:
+            total.skips.append(("all", why))
     return total
 
 
@@ -188,6 +213,11 @@ def cases_suite(build_name):
 def e2e_suite(script, *args, limit=180):
     program = os.path.join(BUILD, "release", PROGRAM)
     return tap_suite("release", f"test/e2e/{script}", "--hook", program, *args, limit=limit)
+
+
+def attack_suite(script, *args, limit=180):
+    program = os.path.join(BUILD, "release", PROGRAM)
+    return tap_suite("release", f"test/attack/{script}", "--hook", program, *args, limit=limit)
 
 
 def fuzz_suite(seconds):
@@ -239,6 +269,13 @@ def command_suite(name, *command, limit):
 
 RELEASE = os.path.join(BUILD, "release")
 
+
+def vm_suite(distribution):
+    """All suites of one virtual machine: starting it is what takes the time."""
+    return tap_suite("release", "test/vm/vm.py", "--hook", os.path.join(RELEASE, PROGRAM),
+                     "--distribution", distribution, limit=900)
+
+
 SUITES = {
     "unit": lambda: unit_suite("release"),
     "unit-sanitized": lambda: unit_suite("sanitize"),
@@ -248,13 +285,26 @@ SUITES = {
     "hardening": lambda: tap_suite("release", "test/lint/hardening.py",
                                    os.path.join(RELEASE, PROGRAM), limit=60),
     "e2e-direct": lambda: e2e_suite("direct.py"),
+    "e2e-settings": lambda: e2e_suite("settings.py"),
     "e2e-runc-v1": lambda: e2e_suite("oci.py", "runc-v1"),
     "e2e-runc-v2": lambda: e2e_suite("oci.py", "runc-v2"),
     "e2e-crun": lambda: e2e_suite("oci.py", "crun"),
     "e2e-podman": lambda: e2e_suite("podman.py", "root", limit=300),
     "e2e-podman-rootless": lambda: e2e_suite("podman.py", "rootless", limit=300),
+    "e2e-systemd-v1": lambda: e2e_suite("systemd.py", "v1"),
+    "e2e-systemd-v2": lambda: e2e_suite("systemd.py", "v2"),
     "e2e-undo-v1": lambda: e2e_suite("undo.py", "v1", limit=420),
     "e2e-undo-v2": lambda: e2e_suite("undo.py", "v2", limit=420),
+    "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", limit=420),
+    "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", limit=420),
+    "attack-direct": lambda: attack_suite("regress.py"),
+    "attack-devices": lambda: attack_suite("devices.py"),
+    "attack-runc": lambda: attack_suite("runtime.py", "runc-v1"),
+    "attack-crun": lambda: attack_suite("runtime.py", "crun"),
+    "attack-cve": lambda: attack_suite("cve.py"),
+    "attack-race": lambda: attack_suite("race.py", "1000"),
+    "attack-load": lambda: attack_suite("load.py", "2000"),
+    "check-itself": lambda: tap_suite("release", "test/check_itself.py", limit=180),
     "install": lambda: tap_suite("release", "test/install.py", RELEASE, limit=120),
     "demo": lambda: command_suite("make demo", "contrib/demo",
                                   os.path.join(RELEASE, PROGRAM), limit=60),
@@ -263,7 +313,13 @@ SUITES = {
                                    RELEASE, "3", limit=120),
 }
 
-LONG_SUITES = {"fuzz": lambda: fuzz_suite(60)}
+LONG_SUITES = {
+    "vm-trixie": lambda: vm_suite("trixie"),
+    "fuzz": lambda: fuzz_suite(60),
+    # The same suites, for longer.
+    "attack-race": lambda: attack_suite("race.py", "100000", limit=7200),
+    "attack-load": lambda: attack_suite("load.py", "20000", limit=3600),
+}
 
 
 def report(name, result, seconds):
@@ -280,11 +336,14 @@ def report(name, result, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="build and test everything")
-    parser.add_argument("--long", action="store_true", help="fuzz targets as well")
+    parser.add_argument("--long", action="store_true", help="the longer runs, the fuzz targets and the virtual machine as well")
     parser.add_argument("--list", action="store_true", help="print the suites' names")
     parser.add_argument("suite", nargs="*", help="run these only, on the builds that are there")
     options = parser.parse_args()
-    suites = {**SUITES, **(LONG_SUITES if options.long else {})}
+    named = {name: LONG_SUITES[name] for name in options.suite
+             if name in LONG_SUITES and name not in SUITES}
+    # A long suite may be named without --long.
+    suites = {**SUITES, **(LONG_SUITES if options.long else named)}
     if options.list:
         print("\n".join(suites))
         return 0

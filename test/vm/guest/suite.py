@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""suite.py - all tests of the guest; job.json names the suites to run, none means all
+
+For every set-up of setups.py there are the suites NAME, what opens and what does not, and
+NAME-events, whether that lasts. The suite "host" needs no container.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import access
+import events
+import host
+import setups
+import tap
+
+
+def call(test):
+    """Return: what is wrong. Whatever a test stumbles over is a failed test."""
+    try:
+        return test()
+    except Exception as error:  # pylint: disable=broad-except
+        return [f"{type(error).__name__}: {error}"]
+
+
+def versions(out):
+    for command in (["uname", "-r"], ["systemctl", "--version"], ["crun", "--version"],
+                    ["runc", "--version"], ["podman", "--version"]):
+        out.note(host.run(command).stdout.splitlines()[0])
+
+
+# ---- suite "host" ------------------------------------------------------------------------
+
+def has_drivers():
+    drivers = sorted(node.driver for node in host.render_nodes())
+    problems = [] if drivers == ["vgem", "virtio_gpu", "virtio_gpu"] \
+        else [f"render nodes of {drivers}"]
+    opened = host.look(host.KFD, host.DISK, host.FUSE)
+    return problems + [f"{path}: {result}" for path, result in opened.items()
+                       if result != "OK"]
+
+
+def hook(*args):
+    return host.run([host.HOOK, *args])
+
+
+def list_names_all():
+    gpus = json.loads(hook("list", "--json").stdout)["gpus"]
+    found = {path: (gpu["vendor"], gpu["usable"]) for gpu in gpus for path in gpu["nodes"]}
+    return [f"{node.path}: {found.get(node.path)}, it is of {node.driver}"
+            for node in host.render_nodes() if found.get(node.path) != (node.driver, True)]
+
+
+def plan_of(request, *paths):
+    result = hook("plan", "--json", "--gpu", request)
+    if result.returncode != 0:
+        return [result.stderr]
+    nodes = [node["path"] for node in
+             json.loads(result.stdout)["containerEdits"]["deviceNodes"]]
+    return [] if nodes == list(paths) else [f"planned {nodes}, wanted {list(paths)}"]
+
+
+def plan_for_apple():
+    return plan_of("apple:all", *[node.path for node in host.render_nodes("virtio_gpu")])
+
+
+def plan_for_vgem():
+    return plan_of("vgem:1", *[node.path for node in host.render_nodes("vgem")])
+
+
+def plan_for_amd_says_why_not():
+    result = hook("plan", "--gpu", "amd:1")
+    lines = result.stderr.splitlines()
+    if result.returncode == 1 and len(lines) == 1 and "amd" in lines[0] and \
+            "GPU" in lines[0]:
+        return []
+    return [f"status {result.returncode}", *lines]
+
+
+HOST_TESTS = [has_drivers, list_names_all, plan_for_apple, plan_for_vgem,
+              plan_for_amd_says_why_not]
+
+
+def run_host(out):
+    for line in hook("list").stdout.splitlines():
+        out.note(line)
+    for test in HOST_TESTS:
+        out.check(f"host: {test.__name__.replace('_', ' ')}", call(test))
+
+
+# ---- suites of set-ups -------------------------------------------------------------------
+
+def run_access(out, setup):
+    before = None
+    for name, test in access.Access(setup).tests():
+        out.check(f"{setup.name}: {name}", call(test))
+        if before is None:
+            # What the first container of a set-up makes may stay: slices, say.
+            before = host.left_over()
+    out.check(f"{setup.name}: nothing is left behind", still_there(before))
+
+
+def still_there(before):
+    """systemd takes a moment to remove a unit whose processes are gone."""
+    for _ in range(50):
+        new = host.left_over() - before
+        if not new:
+            return []
+        time.sleep(0.2)
+    return sorted(new)
+
+
+def run_events(out, setup):
+    table = events.Events(setup)
+    try:
+        results = table.run()
+    except Exception as error:  # pylint: disable=broad-except
+        results = [("events", [f"{type(error).__name__}: {error}"])]
+    for line in table.table():
+        out.note(f"{setup.name}: {line}")
+    for name, problems in results:
+        out.check(f"{setup.name}: {name}", problems)
+
+
+class Writer(tap.Writer):
+    """Prints how long things take, too: on a slow machine that is worth knowing."""
+
+    def __init__(self):
+        super().__init__()
+        self.start = time.monotonic()
+
+    def note(self, line):
+        print(f"# {line}", file=self.out, flush=True)
+
+    def suite_done(self, name):
+        self.note(f"{name}: {time.monotonic() - self.start:.0f} s since the start")
+
+
+def run_commands(out, commands):
+    """For people who want to look around."""
+    for command in commands:
+        result = host.run(["sh", "-c", command], 300, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+        for line in result.stdout.splitlines():
+            out.note(line)
+        out.check(command, [f"status {result.returncode}"] if result.returncode else [])
+    return out.done()
+
+
+def main():
+    os.chdir(host.HERE)
+    out = Writer()
+    with open("job.json", encoding="utf-8") as file:
+        job = json.load(file)
+    chosen = job["suites"]
+    suites = {"host": lambda: run_host(out)}
+    for setup in setups.all_setups():
+        suites[setup.name] = lambda setup=setup: run_access(out, setup)
+        if setup.may_open:
+            suites[f"{setup.name}-events"] = lambda setup=setup: run_events(out, setup)
+    unknown = [name for name in chosen if name not in suites]
+    if unknown:
+        out.fail("names of suites", f"no {', '.join(unknown)}; there are {', '.join(suites)}")
+        return out.done()
+    host.set_up()
+    if job["commands"]:
+        return run_commands(out, job["commands"])
+    versions(out)
+    for name in chosen or suites:
+        suites[name]()
+        out.suite_done(name)
+    if out.failed:
+        # The kernel's own lines are on the console already.
+        sys.stderr.write(host.run(["journalctl", "--no-pager", "--output=short-monotonic",
+                                   "--priority=notice", "_TRANSPORT=syslog", "+",
+                                   "_TRANSPORT=journal", "+", "_TRANSPORT=stdout"]).stdout)
+        sys.stderr.flush()
+    return out.done()
+
+
+if __name__ == "__main__":
+    # A failed test is the host's business; for the guest's systemd it is no failure.
+    main()
