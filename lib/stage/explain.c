@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* explain.c - why a request gets no GPU, and what is there instead */
+
+#include "stage/explain.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "injector/injectors.h"
+
+/* More GPUs than this in one message help nobody. */
+#define GPUS_IN_A_MESSAGE 8U
+
+/* A message that is put together; what does not fit is cut off, as in err_set(). */
+struct line {
+	char text[sizeof(((struct err *)NULL)->msg)];
+	size_t len;
+};
+
+static void say(struct line *line, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct line *line, const char *fmt, ...)
+{
+	size_t room = sizeof(line->text) - line->len;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line->text + line->len, room, fmt, ap);
+	va_end(ap);
+	if (n > 0) {
+		line->len += (size_t)n < room ? (size_t)n : room - 1;
+	}
+}
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "amd:0 (0000:c1:00.0, renderD128)" */
+static void say_gpu(struct line *line, const struct gpu *gpu)
+{
+	const char *render = match_render_name(gpu);
+
+	say(line, "%s:%u", gpu->vendor, gpu->index);
+	if (gpu->pci || render) {
+		say(line, " (%s%s%s)", gpu->pci ? gpu->pci : "",
+		    gpu->pci && render ? ", " : "", render ? render : "");
+	}
+}
+
+static size_t count_usable(const struct inventory *inv)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		n += match_is_usable(&inv->gpus[i]);
+	}
+	return n;
+}
+
+/* "; here are amd:0 (...), intel:0 (...) and 3 more" */
+static void say_usable(struct line *line, const struct inventory *inv)
+{
+	size_t n = count_usable(inv);
+	size_t n_said = 0;
+
+	if (n == 0) {
+		say(line, "; this host has no %sGPU", inv->n_gpus > 0 ? "usable " : "");
+		return;
+	}
+	for (size_t i = 0; i < inv->n_gpus && n_said < GPUS_IN_A_MESSAGE; i++) {
+		if (!match_is_usable(&inv->gpus[i])) {
+			continue;
+		}
+		say(line, n_said > 0 ? ", " : n == 1 ? "; here is " : "; here are ");
+		say_gpu(line, &inv->gpus[i]);
+		n_said++;
+	}
+	if (n > n_said) {
+		say(line, " and %zu more", n - n_said);
+	}
+}
+
+char *explain_fallback(const struct inventory *inv, const char *vendor)
+{
+	struct line line = {0};
+	bool is_driver = false;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		is_driver |= match_has_driver(&inv->gpus[i], vendor);
+	}
+	if (is_driver) {
+		say(&line,
+		    "no GPU of the driver '%s' has a render node that can be used, "
+		    "taking any DRI render node",
+		    vendor);
+	} else {
+		say(&line,
+		    "unknown vendor '%s', taking any DRI render node; known vendors: %s",
+		    vendor, injectors_known_vendors());
+	}
+	return xstrdup(line.text);
+}
+
+/* "2 amd GPUs of model 'navi' asked, 1 found" */
+static void say_asked(struct line *line, const struct gpu_spec *spec, size_t found)
+{
+	const char *quote = injectors_know(spec->vendor) ? "" : "'";
+
+	if (spec->is_all) {
+		say(line, "all ");
+	} else {
+		say(line, "%u ", spec->count);
+	}
+	say(line, "%s%s%s GPU%s", quote, spec->vendor, quote,
+	    spec->is_all ? "s" : plural(spec->count));
+	if (spec->model) {
+		say(line, " of model '%s'", spec->model);
+	}
+	say(line, " asked, %zu found", found);
+}
+
+/* Usable GPUs of @vendor. */
+static size_t count_vendor(const struct inventory *inv, const char *vendor)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		n += match_is_usable(&inv->gpus[i]) &&
+		     text_equals(inv->gpus[i].vendor, vendor);
+	}
+	return n;
+}
+
+/* Usable or not. */
+static bool is_here(const struct inventory *inv, const char *vendor)
+{
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		if (text_equals(inv->gpus[i].vendor, vendor)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_first_of_vendor(const struct inventory *inv, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (match_is_usable(&inv->gpus[i]) &&
+		    text_equals(inv->gpus[i].vendor, inv->gpus[index].vendor)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* "0 nvidia GPUs here, 1 amd; try amd:1". Return: is there anything of another vendor? */
+static bool say_others(struct line *line, const struct gpu_spec *spec,
+		       const struct inventory *inv)
+{
+	const char *first = NULL;
+	size_t wanted;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		const struct gpu *gpu = &inv->gpus[i];
+
+		if (!match_is_usable(gpu) || !is_first_of_vendor(inv, i)) {
+			continue;
+		}
+		if (!first) {
+			first = gpu->vendor;
+			say(line, "0 %s%s GPUs here",
+			    is_here(inv, spec->vendor) ? "usable " : "", spec->vendor);
+		}
+		say(line, ", %zu %s", count_vendor(inv, gpu->vendor), gpu->vendor);
+	}
+	if (!first) {
+		return false;
+	}
+	wanted = count_vendor(inv, first);
+	if (!spec->is_all && spec->count < wanted) {
+		wanted = spec->count;
+	}
+	say(line, "; try %s:%zu", first, wanted);
+	return true;
+}
+
+/* Everything that the user may have meant: for any render node, every GPU. */
+static bool may_be_meant(const struct gpu *gpu, const struct gpu_spec *spec,
+			 enum meaning meaning)
+{
+	return meaning == MEANS_RENDER_NODE || match_is_meant(gpu, spec->vendor, meaning);
+}
+
+/* Why the GPUs that may be meant do not all count. Return: how many were said. */
+static size_t say_rejected(struct line *line, const struct gpu_spec *spec,
+			   const struct inventory *inv, enum meaning meaning)
+{
+	bool needs_compute = match_must_compute(spec, inv, meaning);
+	size_t n_said = 0;
+
+	for (size_t i = 0; i < inv->n_gpus && n_said < GPUS_IN_A_MESSAGE; i++) {
+		const struct gpu *gpu = &inv->gpus[i];
+		const char *why = gpu->unusable_reason;
+
+		if (!may_be_meant(gpu, spec, meaning)) {
+			continue;
+		}
+		if (!why && match_has_model(gpu, spec) &&
+		    (gpu->can_compute || !needs_compute)) {
+			continue;
+		}
+		say(line, "; ");
+		say_gpu(line, gpu);
+		if (why) {
+			say(line, " is not usable: %s", why);
+		} else if (!match_has_model(gpu, spec)) {
+			say(line, " is '%s'", gpu->model);
+		} else {
+			say(line, " cannot compute");
+		}
+		n_said++;
+	}
+	return n_said;
+}
+
+/* Are there GPUs that may be meant, and what all of them lack is a driver? */
+static bool is_driver_missing(const struct gpu_spec *spec, const struct inventory *inv,
+			      enum meaning meaning)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		const struct gpu *gpu = &inv->gpus[i];
+
+		if (!may_be_meant(gpu, spec, meaning)) {
+			continue;
+		}
+		if (match_is_usable(gpu) || gpu->driver) {
+			return false;
+		}
+		is_any = true;
+	}
+	return is_any;
+}
+
+int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
+		    enum meaning meaning, size_t found, struct err *err)
+{
+	struct line line = {0};
+	bool is_elsewhere = found == 0 && !spec->model && injectors_know(spec->vendor) &&
+			    say_others(&line, spec, inv);
+	size_t n_rejected;
+
+	if (!is_elsewhere) {
+		say_asked(&line, spec, found);
+	}
+	if (meaning == MEANS_RENDER_NODE) {
+		say(&line,
+		    "; it is no known vendor (%s), so any DRI render node would do",
+		    injectors_known_vendors());
+	}
+	n_rejected = say_rejected(&line, spec, inv, meaning);
+	if (found == 0 && n_rejected == 0 && !is_elsewhere) {
+		say_usable(&line, inv);
+	}
+	return err_set(err, is_driver_missing(spec, inv, meaning) ? ENODEV : ENOENT, "%s",
+		       line.text);
+}
+
+int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
+		      const char *id, struct err *err)
+{
+	struct line line = {0};
+	uint32_t index;
+
+	if (match_is_index(id, &index)) {
+		say(&line, "device '%s': no such %s GPU", id, spec->vendor);
+		if (!spec->has_vendor) {
+			say(&line, " (an index without a vendor means %s)", spec->vendor);
+		}
+	} else {
+		say(&line, "device '%s': no such GPU", id);
+	}
+	say_usable(&line, inv);
+	return err_set(err, ENOENT, "%s", line.text);
+}
+
+/* One id that several GPUs answer to: partitions of one GPU share its UUID and address,
+   and an address without its domain may be there twice. */
+int explain_ambiguous_id(const char *id, const struct gpu *first,
+			 const struct gpu *second, struct err *err)
+{
+	struct line line = {0};
+
+	say(&line, "device '%s': is ", id);
+	say_gpu(&line, first);
+	say(&line, " as well as ");
+	say_gpu(&line, second);
+	say(&line, "; name it by its render node or by its vendor and index");
+	return err_set(err, EINVAL, "%s", line.text);
+}
