@@ -18,7 +18,6 @@
 	}
 
 static const struct sock_fprog programs[FILTER_COUNT] = {
-	[FILTER_PARSER] = PROGRAM(parser_filter),
 	[FILTER_HOST] = PROGRAM(host_filter),
 	[FILTER_CONTAINER] = PROGRAM(container_filter),
 };

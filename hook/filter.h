@@ -5,7 +5,6 @@
 #include "base/err.h"
 
 enum filter_phase {
-	FILTER_PARSER,	  /* the child that parses */
 	FILTER_HOST,	  /* from the parsed request on */
 	FILTER_CONTAINER, /* after setns() */
 	FILTER_COUNT,

@@ -5,9 +5,9 @@
  *
  * Read by gen_filters.c, which turns the tables into BPF with libseccomp when the program
  * is built: making a filter at run time would cost more than all of the hook's own work.
- * What is not listed fails with EPERM (a message and an undo follow), in the parser it
- * kills. A phase's filter stays in force below the next one's, so each later table is a
- * part of the earlier one's.
+ * What is not listed fails with EPERM: a message and an undo follow. A phase's filter stays
+ * in force below the next one's, so each later table is a part of the earlier one's. (The
+ * parser needs none: it is in seccomp's strict mode.)
  */
 
 #include <fcntl.h>
@@ -58,11 +58,6 @@ struct filter_rule {
 
 #define END_RULES ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(restart_syscall)
 
-/* Computes, and writes its message. getrandom: jansson's hash seed. */
-static const struct filter_rule parser_rules[] = {
-	MEMORY_RULES, END_RULES, ANY(write), ANY(close), ANY(getrandom),
-};
-
 /* What is undone, and how it is reported, in the container's mount namespace. */
 #define CONTAINER_RULES                                                                \
 	ANY(openat2), ANY(fstat), ANY(newfstatat), ANY(statx), ANY(readlinkat),        \
@@ -78,8 +73,8 @@ static const struct filter_rule container_rules[] = {
 	CONTAINER_RULES,
 };
 
-/* While the parser works, and from then on: read its reply, open the log, find GPUs, prepare mounts and rules, enter. No execve, no
-   fork, no ptrace, no kill, nothing of the network. */
+/* While the parser works, and from then on: read its reply, open the log, find GPUs, prepare
+   mounts and rules, enter. No execve, no fork, no ptrace, no kill, nothing of the network. */
 static const struct filter_rule host_rules[] = {
 	MEMORY_RULES,
 	END_RULES,

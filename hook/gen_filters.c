@@ -46,10 +46,10 @@ static int print_program(const char *name, FILE *program)
  * Optimisation 2 is a binary tree: the kernel runs a new filter once for each system call
  * number to fill its cache, so a list of 60 comparisons costs 0.25 ms to load.
  */
-static int generate(const char *name, uint32_t arch, uint32_t otherwise,
-		    const struct filter_rule *rules, size_t n)
+static int generate(const char *name, uint32_t arch, const struct filter_rule *rules,
+		    size_t n)
 {
-	scmp_filter_ctx filter = seccomp_init(otherwise);
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	FILE *program = tmpfile();
 	int r = filter && program ? 0 : -ENOMEM;
 
@@ -91,12 +91,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	(void)printf("/* Made by gen_filters.c from filter_rules.h. */\n\n");
-	if (generate("parser", arch, SCMP_ACT_KILL_PROCESS, parser_rules,
-		     COUNT(parser_rules)) < 0 ||
-	    generate("host", arch, SCMP_ACT_ERRNO(EPERM), host_rules, COUNT(host_rules)) <
-		    0 ||
-	    generate("container", arch, SCMP_ACT_ERRNO(EPERM), container_rules,
-		     COUNT(container_rules)) < 0) {
+	if (generate("host", arch, host_rules, COUNT(host_rules)) < 0 ||
+	    generate("container", arch, container_rules, COUNT(container_rules)) < 0) {
 		return 1;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json_guard.h"
 #include "sandbox.h"
 
 /* 16 MiB of JSON take a quarter of a second. */
@@ -73,6 +74,25 @@ static void parse_settings(const struct parser_input *input, struct parsed *pars
 	}
 }
 
+/* 16 MiB of the worst JSON, "[{},{},...", take 1.25 GiB in jansson, 80 times their size. */
+#define MEMORY_FACTOR 100U
+
+/* For the smallest input, and for what is said of it. */
+#define MEMORY_BASE (2U * 1024U * 1024U)
+
+/* More than this is no configuration. */
+#define MEMORY_MAX (512U * 1024U * 1024U)
+
+static size_t memory_for(const struct parser_input *input)
+{
+	size_t bytes = MEMORY_BASE;
+
+	bytes += MEMORY_FACTOR * (input->settings ? input->settings->len : 0);
+	bytes += MEMORY_FACTOR * (input->state ? input->state->len : 0);
+	bytes += MEMORY_FACTOR * (input->config ? input->config->len : 0);
+	return bytes < MEMORY_MAX ? bytes : MEMORY_MAX;
+}
+
 /* Frees nothing: the process ends. */
 static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 				pid_t parent)
@@ -81,9 +101,12 @@ static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 	struct message first = {0};
 	struct message second = {0};
 	struct err err = {0};
-	bool is_confined = sandbox_enter_parser(reply_fd, parent, &err) == 0;
+	bool is_confined;
 	bool is_written;
 
+	json_guard_seed();
+	is_confined =
+		sandbox_enter_parser(reply_fd, parent, memory_for(input), &err) == 0;
 	if (is_confined) {
 		parse_settings(input, &parsed);
 	} else {
@@ -97,9 +120,7 @@ static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 	}
 	message_encode(&parsed, &err, &second);
 	is_written = is_written && write_all(STDOUT_FILENO, second.data, second.len);
-	/* The parent has all now, and need not wait until the memory is given back. */
-	(void)close(STDOUT_FILENO);
-	_exit(is_written ? 0 : 1);
+	sandbox_exit_parser(is_written ? 0 : 1);
 }
 
 /* Says how the child ended, which is better than what its reply lacks. */

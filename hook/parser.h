@@ -4,10 +4,10 @@
  * parser.h - parse what strangers wrote, in a child that can do nothing else
  *
  * Theory of operation. The parent reads the bytes (bounded) and forks. The child has no
- * capability, another uid where there is one, no descriptor but its end of a pipe, and a
- * filter of the few system calls that computing and writing need; it parses, writes one
- * message (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES and
- * checks every field; it does not wait for the child's end before it goes on. The configuration file is the operator's, so it comes first, see
+ * capability, another uid where there is one, no descriptor but its end of a pipe, and
+ * seccomp's strict mode: it can compute, write and exit. It parses, writes one message
+ * (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES and checks every
+ * field. The configuration file is the operator's, so it comes first, see
  * oci/message.h. One fork costs about 0.1 ms, which is why a container without a
  * request is found by a search in the bytes alone and needs none.
  */

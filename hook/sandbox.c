@@ -7,12 +7,15 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -20,8 +23,7 @@
 /* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. */
 #define OVERFLOW_ID 65534
 
-#define PARSER_MEMORY_BYTES (512U * 1024U * 1024U)
-#define PARSER_CPU_SECONDS  5U
+#define PARSER_CPU_SECONDS 5U
 
 /* An O_PATH descriptor: read() and write() on it fail with EBADF, and no device is opened. */
 static void fill_standard_fds(void)
@@ -93,25 +95,39 @@ static int keep_capabilities(const cap_value_t *wanted, size_t n, struct err *er
 	return r;
 }
 
-/* 16 MiB of the worst JSON take 1.25 GiB in jansson; real files some MiB. The sanitizers map
-   terabytes. */
-static void limit_parser(void)
+/* In strict mode malloc() cannot ask the kernel for memory: it has to have it before, in one
+   piece, and must neither give it back nor want a mapping. Untouched pages cost nothing. */
+static int reserve_memory(size_t bytes, struct err *err)
 {
-	const struct rlimit memory = {.rlim_cur = PARSER_MEMORY_BYTES,
-				      .rlim_max = PARSER_MEMORY_BYTES};
-	const struct rlimit cpu = {.rlim_cur = PARSER_CPU_SECONDS,
-				   .rlim_max = PARSER_CPU_SECONDS};
+	void *memory;
 
-#ifndef HAS_SANITIZER
-	(void)setrlimit(RLIMIT_AS, &memory);
-#else
-	(void)memory;
-#endif
-	(void)setrlimit(RLIMIT_CPU, &cpu);
+	(void)mallopt(M_MMAP_MAX, 0);
+	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	memory = malloc(bytes);
+	if (!memory) {
+		return err_sys(err, ENOMEM, "reserve memory for the parser");
+	}
+	free(memory);
+	return 0;
 }
 
-int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err)
+/* read, write, exit and sigreturn; anything else kills. Source: seccomp(2). */
+static int enter_strict_mode(struct err *err)
 {
+#ifndef HAS_SANITIZER
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) < 0) {
+		return err_sys(err, errno, "confine the parser");
+	}
+#else
+	(void)err;
+#endif
+	return 0;
+}
+
+int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct err *err)
+{
+	const struct rlimit cpu = {.rlim_cur = PARSER_CPU_SECONDS,
+				   .rlim_max = PARSER_CPU_SECONDS};
 	int r;
 
 	if (dup2(reply_fd, STDOUT_FILENO) < 0) {
@@ -128,14 +144,25 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	limit_parser();
+	r = reserve_memory(memory_bytes, err);
+	if (r < 0) {
+		return r;
+	}
+	(void)setrlimit(RLIMIT_CPU, &cpu);
 	/* Behind the change of the uid, which takes the setting away; the parent may have died
 	   before it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent) {
 		_exit(1);
 	}
-	return filter_load(FILTER_PARSER, err);
+	return enter_strict_mode(err);
+}
+
+_Noreturn void sandbox_exit_parser(int status)
+{
+	for (;;) {
+		(void)syscall(SYS_exit, status);
+	}
 }
 
 int sandbox_enter_host(struct err *err)

@@ -2,6 +2,7 @@
 #pragma once
 /* sandbox.h - what the program gives up, and when */
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -21,13 +22,20 @@ void sandbox_start(void);
 /**
  * sandbox_enter_parser() - Become the child that parses
  * @reply_fd:	becomes standard output; every other descriptor is closed
+ * @parent:	whoever forked us
+ * @memory_bytes: what malloc() can give out from now on, in all
  *
- * No capability, the overflow uid where we may change to it, limits of memory and time,
- * death with @parent, and the parser's filter.
+ * No capability, the overflow uid where we may change to it, a limit of time, death with
+ * @parent, and seccomp's strict mode: read, write and exit are all that is left. End with
+ * sandbox_exit_parser(), since exit() and _exit() are not.
  *
  * Mustn't: be called in the process that goes on.
  */
-int sandbox_enter_parser(int reply_fd, pid_t parent, struct err *err);
+int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes,
+			 struct err *err);
+
+/* The system call "exit", which strict mode knows; nothing is flushed. */
+_Noreturn void sandbox_exit_parser(int status);
 
 /**
  * sandbox_enter_host() - Give up what finding GPUs and applying a plan do not need

@@ -12,9 +12,12 @@
 
 #include "base/limits.h"
 
+/* jansson's seed belongs to the process, and so does knowing that it is set. */
+static bool is_seeded;
+
 /* The seed keeps a hostile text from choosing keys that all fall into one bucket. jansson
    takes the first seed of a process and ignores the others; 0 would mean "find one". */
-static void seed_hash(void)
+void json_guard_seed(void)
 {
 	uint32_t seed = 0;
 
@@ -27,6 +30,7 @@ static void seed_hash(void)
 		seed = (uint32_t)now.tv_nsec;
 	}
 	json_object_seed(seed | 1);
+	is_seeded = true;
 }
 
 /* Brackets need not match here: jansson refuses that, and opens no more levels than this
@@ -61,6 +65,8 @@ static int check_depth(const char *text, size_t len, const char *what, struct er
 
 int json_guard(const char *text, size_t len, const char *what, struct err *err)
 {
-	seed_hash();
+	if (!is_seeded) {
+		json_guard_seed();
+	}
 	return check_depth(text, len, what, err);
 }

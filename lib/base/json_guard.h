@@ -20,3 +20,6 @@
  * Return: 0, or negative errno as in @err.
  */
 int json_guard(const char *text, size_t len, const char *what, struct err *err);
+
+/* The seed alone, for a process that may not ask for random bytes later. */
+void json_guard_seed(void);
