@@ -191,7 +191,7 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 		return err_sys(err, errno, "start the parser");
 	}
 	if (input->meanwhile) {
-		(void)input->meanwhile(&meanwhile_err);
+		(void)input->meanwhile(input->context, &meanwhile_err);
 	}
 	r = read_reply(input, read_fd, child, ret, err);
 	if (r == 0 && meanwhile_err.code != 0) {

@@ -25,7 +25,8 @@ struct parser_input {
 
 	/* Called in the parent while the child works, to use that time; its failure is
 	   parser_run()'s. NULL: nothing. */
-	int (*meanwhile)(struct err *err);
+	int (*meanwhile)(void *context, struct err *err);
+	void *context;
 };
 
 /**

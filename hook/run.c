@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "host/drm.h"
 #include "host/host.h"
 #include "injector/injectors.h"
 #include "model/gpu_spec.h"
@@ -48,7 +49,15 @@ struct request {
 	int bundle_fd;
 	struct err doubt; /* why the bundle or its config.json may be a stranger's */
 	struct parsed parsed;
+	const char *host_root; /* borrowed */
+	struct host host;      /* opened while the parser worked, or not */
 };
+
+#define NO_REQUEST                                        \
+	(struct request)                                  \
+	{                                                 \
+		.bundle_fd = -1, .host = {.root_fd = -1 } \
+	}
 
 /* From a GpuSpec to a checked plan; selection and inventory are what the plan stands on. */
 struct outcome {
@@ -62,6 +71,7 @@ static void request_clear(struct request *request)
 	settings_file_clear(&request->file);
 	cleanup_close(&request->bundle_fd);
 	parsed_clear(&request->parsed);
+	host_close(&request->host);
 }
 DEFINE_CLEANUP(struct request, request_clear)
 
@@ -118,6 +128,20 @@ static int find_key(const struct cli *cli, const struct request *request, char *
 	return r;
 }
 
+/* While the parser works: what comes next in any case, if a GPU is asked for. What is wrong
+   with the host matters only then, so host_open() is asked again later. */
+static int use_the_time(void *context, struct err *err)
+{
+	struct request *request = context;
+	struct err ignored = {0};
+	int r = sandbox_enter_host(err);
+
+	if (r == 0 && host_open(request->host_root, &request->host, &ignored) == 0) {
+		host_drm_prefetch(&request->host);
+	}
+	return r;
+}
+
 /*
  * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
  * request->parsed stays empty; else it is parsed, together with the settings, and the state
@@ -147,7 +171,10 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 		input.state = state;
 		input.config = &config;
 		input.key = key;
-		input.meanwhile = cli->command->is_hook ? sandbox_enter_host : NULL;
+		if (cli->command->is_hook) {
+			input.meanwhile = use_the_time;
+			input.context = request;
+		}
 		r = parser_run(&input, &request->parsed, err);
 	}
 	if (r == 0 && request->parsed.has_request) {
@@ -372,11 +399,11 @@ static int follow_settings(const struct cli *cli, const struct settings *setting
 
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
-	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
+	cleanup(request_clearp) struct request request = NO_REQUEST;
 	cleanup(outcome_clearp) struct outcome outcome = {0};
-	cleanup(host_closep) struct host host = {.root_fd = -1};
 	int r;
 
+	request.host_root = cli->host_root;
 	deadline_start(SETTINGS_WATCHDOG_SECONDS, GRACE_SECONDS);
 	r = read_request(cli, &request, err);
 	if (r == 0 && !is_asking(&request)) {
@@ -387,14 +414,14 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	if (r == 0) {
 		r = accept_request(&request, err);
 	}
-	if (r == 0) {
-		r = host_open(cli->host_root, &host, err);
+	if (r == 0 && request.host.root_fd < 0) {
+		r = host_open(cli->host_root, &request.host, err);
 	}
 	if (r == 0) {
-		r = make_plan(&host, &request, &outcome, err);
+		r = make_plan(&request.host, &request, &outcome, err);
 	}
 	if (r == 0) {
-		r = apply(&request, &host, &outcome.plan, err);
+		r = apply(&request, &request.host, &outcome.plan, err);
 	}
 	if (r == 0) {
 		report_done(report, &request.parsed.state, &outcome);
@@ -443,7 +470,7 @@ static void warn_of_doubts(const struct request *request, struct plan *plan)
 
 int run_plan(const struct cli *cli, struct report *report, struct err *err)
 {
-	cleanup(request_clearp) struct request request = {.bundle_fd = -1};
+	cleanup(request_clearp) struct request request = NO_REQUEST;
 	cleanup(outcome_clearp) struct outcome outcome = {0};
 	cleanup(host_closep) struct host host = {.root_fd = -1};
 	struct plan_report printed = {0};

@@ -366,6 +366,11 @@ static struct drm_devices *scan(const struct host *host)
 	return list;
 }
 
+void host_drm_prefetch(const struct host *host)
+{
+	(void)scan(host);
+}
+
 const struct drm_devices *host_drm(const struct host *host)
 {
 	struct drm_devices *list = scan(host);

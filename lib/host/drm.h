@@ -64,6 +64,10 @@ const struct drm_devices *host_drm(const struct host *host);
  */
 const struct drm_device *host_drm_of_pci(const struct host *host, const char *pci);
 
+/* Reads what every vendor needs of DRM, now rather than when it is asked for: the nodes and
+   what the paths of their devices tell. */
+void host_drm_prefetch(const struct host *host);
+
 /* A GPU's PCI class: 0x0300 VGA, 0x0302 3D, 0x0380 display, 0x1200 accelerator (MI300). */
 bool pci_class_is_gpu(uint32_t pci_class);
 
