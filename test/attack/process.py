@@ -34,7 +34,7 @@ class Process(Attacker):
 
     @staticmethod
     def judge():
-        start = ("execve", 'execve("/run/work/bin/oci-gpu-hook", []) = 0')
+        start = ("execve", 'execve("/usr/bin/oci-gpu-hook", []) = 0')
         setns = ("setns", "setns(6<anon_inode:[pidfd]>, CLONE_NEWNS) = 0")
         bad = [
             'openat(5</dev>, "kfd", O_RDONLY) = 3', 'open("/dev/kfd", O_PATH) = 3',
