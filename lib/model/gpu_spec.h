@@ -5,7 +5,7 @@
  *
  * The value of the GPU annotation, parsed. Two spellings give the same struct: a JSON
  * object, and a short form for people ("amd:2", "vendor=amd;devices=0+2"). The grammar and
- * the table of inputs: DESIGN.md section 2 and specs/annotation.md.
+ * the table of inputs: specs/annotation.md.
  */
 
 #include <stdbool.h>

@@ -26,7 +26,7 @@ DEFINE_CLEANUP(struct selection, selection_clear)
  * @err:	ENOENT: too few GPUs (asked and found, and what is there), or no GPU with an id;
  *		ENODEV: the GPU is there, its driver is not; EINVAL: two ids of one GPU
  *
- * By vendor, or by the DRM driver's name, or any render node (DESIGN.md section 2). With
+ * By vendor, or by the DRM driver's name, or any render node (specs/annotation.md). With
  * compute asked for, GPUs that cannot compute do not count, unless none can.
  */
 int select_gpus(const struct gpu_spec *spec, const struct inventory *inv,

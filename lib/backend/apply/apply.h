@@ -3,7 +3,7 @@
 /*
  * apply.h - carry a plan out in a running container
  *
- * Theory of operation (DESIGN.md section 6). Two halves, with setns() between them:
+ * Theory of operation. Two halves, with setns() between them:
  *
  *   host side     process  pidfd, procfs, mount namespace, user namespace maps
  *                 bind     an O_PATH fd of each source, checked, cloned by open_tree()
