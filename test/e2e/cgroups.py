@@ -46,6 +46,16 @@ def begin_run():
     os.environ[RUN] = name
 
 
+def options_of_v2():
+    """Options of cgroup2, which are the machine's: "nsdelegate,memory_recursiveprot" """
+    with open("/proc/self/mountinfo", encoding="ascii") as file:
+        for line in file:
+            kind, _, options = line.partition(" - ")[2].split()[:3]
+            if kind == "cgroup2":
+                return ",".join(name for name in options.split(",") if name not in ("rw", "ro"))
+    return ""
+
+
 def mounts():
     """{controllers: directory} of what is mounted: {"devices": ..., "": ... of version 2}"""
     found = {}

@@ -495,11 +495,12 @@ class Suite:
     def options_of_cgroup2_stay(self):
         """They are the machine's: a mount of cgroup2 without them takes them away."""
         directory = cgroups.mounts()[""]
-        remount = ["mount", "-o", "remount", "-t", "cgroup2", "none", directory]
+        remount = ["mount", "-t", "cgroup2", "none", directory, "-o"]
+        had = cgroups.options_of_v2()
         problems = []
         try:
             with StandIn(self.bundle("amd:1"), cgroup_version=2) as standin:
-                subprocess.run([*remount, "-o", "nsdelegate"], check=True)
+                subprocess.run([*remount, f"remount,nsdelegate,{had}".rstrip(",")], check=True)
                 before = standin.look()["mounts of the host"]
                 if not any("nsdelegate" in line for line in before):
                     problems.append("the option is not set, so the test shows nothing")
@@ -507,7 +508,7 @@ class Suite:
                 after = standin.look()["mounts of the host"]
                 problems += [f"{line!r} is gone" for line in before if line not in after]
         finally:
-            subprocess.run(remount, check=True)
+            subprocess.run([*remount, f"remount,{had}".rstrip(",")], check=True)
         return problems
 
     def parser_dies_with_the_hook(self):

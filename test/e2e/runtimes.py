@@ -95,9 +95,16 @@ def use_cgroup_v1():
 
 
 def use_cgroup_v2():
-    """Sees to version 2 at the usual place, as on a machine that has nothing else."""
-    if cgroups.mounts().get("") != "/sys/fs/cgroup":
+    """Sees to version 2 at the usual place, as on a machine that has nothing else.
+
+    A mount that is there is bound: a new one without its options, such as nsdelegate, takes
+    them away from the whole machine.
+    """
+    directory = cgroups.mounts().get("")
+    if directory is None:
         sandbox.mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+    elif directory != "/sys/fs/cgroup":
+        sandbox.mount("--bind", directory, "/sys/fs/cgroup")
 
 
 def prepare(name):
