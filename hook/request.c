@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* request.c - what a container asks for: settings, bundle and state, read and parsed */
+
+#include "request.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/drm.h"
+#include "oci/config.h"
+#include "oci/state.h"
+#include "parser.h"
+#include "sandbox.h"
+
+/* A runtime writes the state at once. */
+#define STATE_DEADLINE_MS 5000
+
+void request_clear(struct request *request)
+{
+	settings_file_clear(&request->file);
+	cleanup_close(&request->bundle_fd);
+	parsed_clear(&request->parsed);
+	host_close(&request->host);
+}
+/* Settings that may be a stranger's are not even looked into where there is privilege. */
+static void read_settings(const struct cli *cli, struct request *request)
+{
+	struct settings_file *file = &request->file;
+
+	settings_file_read(cli->config, cli->config_home, file);
+	if (cli->command->is_hook && file->doubt.code != 0) {
+		file->problem = file->doubt;
+		bytes_clear(&file->text);
+	}
+}
+
+static struct parser_input input_of(const struct request *request)
+{
+	const struct settings_file *file = &request->file;
+
+	return (struct parser_input){
+		.settings = file->text.data ? &file->text : NULL,
+		.settings_path = file->path,
+	};
+}
+
+/* The annotation's key; the default one where the settings cannot be read. */
+static int find_key(const struct cli *cli, const struct request *request, char **ret,
+		    struct err *err)
+{
+	const struct parser_input input = input_of(request);
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	int r;
+
+	if (cli->annotation || !input.settings) {
+		*ret = xstrdup(cli->annotation ? cli->annotation
+					       : OCI_DEFAULT_ANNOTATION);
+		return 0;
+	}
+	if (settings_find_annotation(input.settings->data, input.settings->len, ret)) {
+		return 0;
+	}
+	r = parser_run(&input, &parsed, err);
+	if (r == 0) {
+		*ret = steal_ptr(&parsed.settings.annotation);
+	}
+	return r;
+}
+
+/* While the parser works: what comes next in any case, if a GPU is asked for. What is wrong
+   with the host matters only then, so host_open() is asked again later. */
+static int use_the_time(void *context, struct err *err)
+{
+	struct request *request = context;
+	struct err ignored = {0};
+	int r = sandbox_enter_host(err);
+
+	if (r == 0 && host_open(request->host_root, &request->host, &ignored) == 0) {
+		host_drm_prefetch(&request->host);
+	}
+	return r;
+}
+
+/*
+ * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
+ * request->parsed stays empty; else it is parsed, together with the settings, and the state
+ * if there is one.
+ */
+static int read_bundle(const struct cli *cli, const char *bundle,
+		       const struct bytes *state, struct request *request,
+		       struct err *err)
+{
+	struct parser_input input = {0};
+	struct bytes config = {0};
+	autofree char *key = NULL;
+	int r;
+
+	read_settings(cli, request);
+	r = find_key(cli, request, &key, err);
+	if (r < 0) {
+		return r;
+	}
+	request->bundle_fd = oci_config_open_bundle(bundle, &request->doubt, err);
+	if (request->bundle_fd < 0) {
+		return -err->code;
+	}
+	r = oci_config_read(request->bundle_fd, &config, &request->doubt, err);
+	if (r == 0 && oci_config_may_request(config.data, config.len, key)) {
+		input = input_of(request);
+		input.state = state;
+		input.config = &config;
+		input.key = key;
+		if (cli->command->is_hook) {
+			input.meanwhile = use_the_time;
+			input.context = request;
+		}
+		r = parser_run(&input, &request->parsed, err);
+	}
+	if (r == 0 && request->parsed.has_request) {
+		oci_config_check_owner(request->bundle_fd, bundle,
+				       &request->parsed.config.container,
+				       &request->doubt);
+	}
+	bytes_clear(&config);
+	return r;
+}
+
+/* Where the state cannot be read at a glance, it is parsed to find the bundle. */
+static int find_bundle(const struct bytes *state, char *ret, size_t size, struct err *err)
+{
+	const struct parser_input input = {.state = state};
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	int r;
+
+	if (oci_state_find_bundle(state->data, state->len, ret, size)) {
+		return 0;
+	}
+	r = parser_run(&input, &parsed, err);
+	if (r < 0) {
+		return r;
+	}
+	if (snprintf(ret, size, "%s", parsed.state.bundle) >= (int)size) {
+		return err_set(err, ENAMETOOLONG,
+			       "take the bundle from the state: its path is too long");
+	}
+	return 0;
+}
+
+int request_read_state(const struct cli *cli, struct request *request, struct err *err)
+{
+	char bundle[PATH_MAX];
+	struct bytes state = {0};
+	int r;
+
+	r = read_all(STDIN_FILENO, "the container's state on standard input",
+		     LIMIT_STATE_BYTES, STATE_DEADLINE_MS, &state, err);
+	if (r == 0) {
+		r = find_bundle(&state, bundle, sizeof(bundle), err);
+	}
+	if (r == 0) {
+		r = read_bundle(cli, bundle, &state, request, err);
+	}
+	/* The glance and the parser must have seen the same. */
+	if (r == 0 && request->parsed.has_request &&
+	    !text_equals(bundle, request->parsed.state.bundle)) {
+		r = err_set(
+			err, EINVAL,
+			"take the bundle from the state: it is '%s' at one place and '%s' "
+			"at another",
+			bundle, request->parsed.state.bundle);
+	}
+	bytes_clear(&state);
+	return r;
+}
+
+bool request_is_asking(const struct request *request)
+{
+	return request->parsed.has_request && gpu_spec_is_request(&request->parsed.spec);
+}
+
+int request_check_settings(const struct request *request, struct err *err)
+{
+	if (request->file.problem.code != 0) {
+		*err = request->file.problem;
+	} else if (request->parsed.settings_err.code != 0) {
+		*err = request->parsed.settings_err;
+	}
+	return -err->code;
+}
+
+int request_accept(const struct request *request, struct err *err)
+{
+	int r = request_check_settings(request, err);
+
+	if (r == 0 && request->doubt.code != 0) {
+		*err = request->doubt;
+		r = -err->code;
+	}
+	return r;
+}
+
+int request_read_bundle(const struct cli *cli, struct request *request, struct err *err)
+{
+	return read_bundle(cli, cli->bundle, NULL, request, err);
+}
+
+int request_read_option(const struct cli *cli, struct request *request, struct err *err)
+{
+	struct parsed *parsed = &request->parsed;
+	struct parser_input input;
+	int r;
+
+	read_settings(cli, request);
+	input = input_of(request);
+	if (input.settings) {
+		r = parser_run(&input, parsed, err);
+		if (r < 0) {
+			return r;
+		}
+	} else {
+		settings_set_defaults(&parsed->settings);
+	}
+	r = gpu_spec_parse(cli->gpu, strlen(cli->gpu), &parsed->spec, err);
+	if (r < 0) {
+		return err_wrap(err, "read option '--gpu'");
+	}
+	parsed->has_request = true;
+	return 0;
+}
+
+void request_warn_of_doubts(const struct request *request, struct plan *plan)
+{
+	const struct err *doubts[] = {&request->file.doubt, &request->doubt};
+
+	for (size_t i = 0; i < sizeof(doubts) / sizeof(doubts[0]); i++) {
+		if (doubts[i]->code != 0) {
+			plan_warn(plan, "%s; the hook refuses it as it is",
+				  doubts[i]->msg);
+		}
+	}
+}
+
+/* The bundle's own path and not the state's: free of links, and right where crun wrote "/". */
+int request_find_rootfs(const struct request *request, char **ret, struct err *err)
+{
+	char bundle[PATH_MAX];
+
+	if (request->parsed.config.root_path[0] == '/') {
+		*ret = xstrdup(request->parsed.config.root_path);
+		return 0;
+	}
+	if (fchdir(request->bundle_fd) < 0 || !getcwd(bundle, sizeof(bundle))) {
+		return err_sys(err, errno, "find the path of the bundle");
+	}
+	*ret = xasprintf("%s/%s", bundle, request->parsed.config.root_path);
+	return 0;
+}

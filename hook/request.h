@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * request.h - what a container asks for: settings, bundle and state, read and parsed
+ *
+ * The first half of the way: state -> bundle -> config -> GpuSpec. What is read here was
+ * written by strangers; it is parsed in a child (parser.h).
+ */
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "cli.h"
+#include "host/host.h"
+#include "model/plan.h"
+#include "oci/message.h"
+#include "oci/settings_file.h"
+
+/* The operator's settings, a bundle, and what it asks for. */
+struct request {
+	struct settings_file file;
+	int bundle_fd;
+	struct err doubt; /* why the bundle or its config.json may be a stranger's */
+	struct parsed parsed;
+	const char *host_root; /* borrowed */
+	struct host host;      /* opened while the parser worked, or not */
+};
+
+#define NO_REQUEST                                        \
+	(struct request)                                  \
+	{                                                 \
+		.bundle_fd = -1, .host = {.root_fd = -1 } \
+	}
+
+void request_clear(struct request *request);
+DEFINE_CLEANUP(struct request, request_clear)
+
+/**
+ * request_read_state() - The hook's way: the state on standard input names the bundle
+ * @request:	NO_REQUEST; where the container asks for nothing its `parsed` stays empty
+ * @err:	what is wrong with the state, the bundle or the request
+ *
+ * Needs: nothing. While the child parses, this process enters sandbox_enter_host().
+ */
+int request_read_state(const struct cli *cli, struct request *request, struct err *err);
+
+/* The same for a bundle that is named on the command line; there is no state then. */
+int request_read_bundle(const struct cli *cli, struct request *request, struct err *err);
+
+/* The request of the option --gpu, and the settings. */
+int request_read_option(const struct cli *cli, struct request *request, struct err *err);
+
+/* Is there a request, and for more than no GPU? */
+bool request_is_asking(const struct request *request);
+
+/* What is wrong with the settings concerns only a container that asks for a GPU. */
+int request_check_settings(const struct request *request, struct err *err);
+
+/**
+ * request_accept() - May it be carried out with our privilege?
+ * @err:	EPERM: the bundle or its config.json may be a stranger's; or what is wrong
+ *		with the settings
+ */
+int request_accept(const struct request *request, struct err *err);
+
+/* For `plan`, which carries nothing out: what request_accept() would refuse, as warnings. */
+void request_warn_of_doubts(const struct request *request, struct plan *plan);
+
+/**
+ * request_find_rootfs() - The absolute path of the container's root
+ * @ret:	free() it
+ */
+int request_find_rootfs(const struct request *request, char **ret, struct err *err);
