@@ -166,20 +166,66 @@ static json_t *json_links(const struct plan *plan)
 	return array;
 }
 
+static json_t *json_mounts(const struct plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		const struct plan_mount *mount = &plan->mounts[i];
+		json_t *options = mount->kind == MOUNT_SOCKET
+					  ? json_pack("[s, s, s, s, s]", "rw", "nosuid",
+						      "nodev", "noexec", "bind")
+					  : json_pack("[s, s, s, s]", "ro", "nosuid",
+						      "nodev", "bind");
+
+		array = append(array,
+			       json_pack("{s:o, s:o, s:o}", "hostPath",
+					 json_text(mount->host.text), "containerPath",
+					 json_text(mount->ctr.text), "options", options));
+	}
+	return array;
+}
+
+static json_t *json_files(const struct plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->n_files; i++) {
+		array = append(array,
+			       json_pack("{s:o, s:o}", "path",
+					 json_text(plan->files[i].ctr.text), "source",
+					 json_text(plan->files[i].description)));
+	}
+	return array;
+}
+
+static json_t *json_gids(const struct plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		array = append(array, json_integer(plan->additional_gids[i]));
+	}
+	return array;
+}
+
 static json_t *json_plan(const struct plan_report *report)
 {
+	const struct plan *plan = report->plan;
 	json_t *gpus = json_array();
 	json_t *edits;
 
 	for (size_t i = 0; i < report->n_gpus; i++) {
 		gpus = append(gpus, json_gpu(report->gpus[i]));
 	}
-	edits = json_pack("{s:o, s:[], s:[], s:[]}", "deviceNodes",
-			  json_nodes(report->plan), "mounts", "env", "additionalGids");
-	return json_pack("{s:o, s:o, s:o, s:o, s:[], s:o}", "gpuSpec",
+	edits = json_pack("{s:o, s:o, s:o, s:o}", "deviceNodes", json_nodes(plan),
+			  "mounts", json_mounts(plan), "env",
+			  json_texts(plan->env, plan->n_env), "additionalGids",
+			  json_gids(plan));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
 			 json_spec(report->spec), "gpus", gpus, "containerEdits", edits,
-			 "links", json_links(report->plan), "files", "warnings",
-			 json_texts(report->plan->warnings, report->plan->n_warnings));
+			 "links", json_links(plan), "files", json_files(plan), "warnings",
+			 json_texts(plan->warnings, plan->n_warnings));
 }
 
 static json_t *json_inventory_gpu(const struct gpu *gpu)
@@ -380,7 +426,10 @@ static void add_gpu(struct table *table, const struct gpu *gpu)
 static void print_entries(FILE *out, const struct plan *plan)
 {
 	cleanup(table_clearp) struct table nodes = {.n_columns = 3};
+	cleanup(table_clearp) struct table mounts = {.n_columns = 1};
 	cleanup(table_clearp) struct table links = {.n_columns = 1};
+	cleanup(table_clearp) struct table files = {.n_columns = 2};
+	cleanup(table_clearp) struct table process = {.n_columns = 1};
 	cleanup(table_clearp) struct table warnings = {.n_columns = 1};
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
@@ -394,11 +443,28 @@ static void print_entries(FILE *out, const struct plan *plan)
 		table_take(&links, xasprintf("%s -> %s", plan->links[i].ctr.text,
 					     plan->links[i].target));
 	}
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		table_take(&mounts, xasprintf("%s from %s", plan->mounts[i].ctr.text,
+					      plan->mounts[i].host.text));
+	}
+	for (size_t i = 0; i < plan->n_files; i++) {
+		table_add(&files, plan->files[i].ctr.text);
+		table_add(&files, plan->files[i].description);
+	}
+	for (size_t i = 0; i < plan->n_env; i++) {
+		table_add(&process, plan->env[i]);
+	}
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		table_take(&process, xasprintf("group %u", plan->additional_gids[i]));
+	}
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		table_add(&warnings, plan->warnings[i]);
 	}
 	table_print(out, &nodes, "Nodes     ");
+	table_print(out, &mounts, "Mounts    ");
 	table_print(out, &links, "Links     ");
+	table_print(out, &files, "Files     ");
+	table_print(out, &process, "Process   ");
 	table_print(out, &warnings, "Warnings  ");
 }
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -22,14 +23,33 @@ void plan_clear(struct plan *plan)
 		free(plan->links[i].ctr.text);
 		free(plan->links[i].target);
 	}
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		free(plan->mounts[i].ctr.text);
+		free(plan->mounts[i].host.text);
+	}
+	for (size_t i = 0; i < plan->n_files; i++) {
+		free(plan->files[i].ctr.text);
+		free(plan->files[i].content);
+		free(plan->files[i].description);
+	}
+	for (size_t i = 0; i < plan->n_env; i++) {
+		free(plan->env[i]);
+	}
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		free(plan->warnings[i]);
 	}
 	free(plan->nodes);
 	free(plan->links);
+	free(plan->mounts);
+	free(plan->files);
+	free(plan->env);
+	free(plan->additional_gids);
+	free(plan->own_dir);
 	free(plan->warnings);
 	*plan = (struct plan){0};
 }
+
+/* ---- what is planned at a path ------------------------------------------------------- */
 
 static const struct plan_node *find_node(const struct plan *plan, const char *ctr_path)
 {
@@ -51,26 +71,78 @@ static const struct plan_link *find_link(const struct plan *plan, const char *ct
 	return NULL;
 }
 
-static int check_room(const struct plan *plan, const char *ctr_path, struct err *err)
+static const struct plan_mount *find_mount(const struct plan *plan, const char *ctr_path)
 {
-	if (plan->n_nodes + plan->n_links < LIMIT_PLAN_ENTRIES) {
-		return 0;
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		if (text_equals(plan->mounts[i].ctr.text, ctr_path)) {
+			return &plan->mounts[i];
+		}
 	}
-	return err_set(err, E2BIG, "plan '%s': a plan holds at most %u entries", ctr_path,
-		       LIMIT_PLAN_ENTRIES);
+	return NULL;
 }
+
+static const struct plan_file *find_file(const struct plan *plan, const char *ctr_path)
+{
+	for (size_t i = 0; i < plan->n_files; i++) {
+		if (text_equals(plan->files[i].ctr.text, ctr_path)) {
+			return &plan->files[i];
+		}
+	}
+	return NULL;
+}
+
+enum entry_kind { ENTRY_NODE, ENTRY_LINK, ENTRY_MOUNT, ENTRY_FILE };
+
+/* Room for one more, and nothing of another kind at its place? Two of a kind are compared by
+   whoever adds it. */
+static int check_place(const struct plan *plan, enum entry_kind kind,
+		       const char *ctr_path, struct err *err)
+{
+	static const char *const names[] = {
+		[ENTRY_NODE] = "node",
+		[ENTRY_LINK] = "link",
+		[ENTRY_MOUNT] = "mount",
+		[ENTRY_FILE] = "file",
+	};
+	const struct plan_node *node = find_node(plan, ctr_path);
+	const struct plan_link *link = find_link(plan, ctr_path);
+	const struct plan_mount *mount = find_mount(plan, ctr_path);
+
+	if (node && kind != ENTRY_NODE) {
+		return err_set(err, EEXIST,
+			       "plan %s '%s': planned already as the node %u:%u",
+			       names[kind], ctr_path, node->major, node->minor);
+	}
+	if (link && kind != ENTRY_LINK) {
+		return err_set(err, EEXIST,
+			       "plan %s '%s': planned already as a link to '%s'",
+			       names[kind], ctr_path, link->target);
+	}
+	if (mount && kind != ENTRY_MOUNT) {
+		return err_set(err, EEXIST,
+			       "plan %s '%s': planned already as a mount of '%s'",
+			       names[kind], ctr_path, mount->host.text);
+	}
+	if (kind != ENTRY_FILE && find_file(plan, ctr_path)) {
+		return err_set(err, EEXIST,
+			       "plan %s '%s': planned already as a file of our own",
+			       names[kind], ctr_path);
+	}
+	if (plan->n_nodes + plan->n_links + plan->n_mounts + plan->n_files >=
+	    LIMIT_PLAN_ENTRIES) {
+		return err_set(err, E2BIG, "plan '%s': a plan holds at most %u entries",
+			       ctr_path, LIMIT_PLAN_ENTRIES);
+	}
+	return 0;
+}
+
+/* ---- entries ------------------------------------------------------------------------- */
 
 int plan_add_node(struct plan *plan, const struct device_node *node, struct err *err)
 {
-	const struct plan_link *link = find_link(plan, node->path);
 	const struct plan_node *old = find_node(plan, node->path);
 	int r;
 
-	if (link) {
-		return err_set(err, EEXIST,
-			       "plan node '%s': planned already as a link to '%s'",
-			       node->path, link->target);
-	}
 	if (old && (old->major != node->major || old->minor != node->minor)) {
 		return err_set(
 			err, EEXIST, "plan node '%s' as %u:%u: planned already as %u:%u",
@@ -79,7 +151,7 @@ int plan_add_node(struct plan *plan, const struct device_node *node, struct err 
 	if (old) {
 		return 0;
 	}
-	r = check_room(plan, node->path, err);
+	r = check_place(plan, ENTRY_NODE, node->path, err);
 	if (r < 0) {
 		return r;
 	}
@@ -100,15 +172,9 @@ int plan_add_node(struct plan *plan, const struct device_node *node, struct err 
 int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 		  struct err *err)
 {
-	const struct plan_node *node = find_node(plan, ctr_path);
 	const struct plan_link *old = find_link(plan, ctr_path);
 	int r;
 
-	if (node) {
-		return err_set(err, EEXIST,
-			       "plan link '%s': planned already as the node %u:%u",
-			       ctr_path, node->major, node->minor);
-	}
 	if (old && !text_equals(old->target, target)) {
 		return err_set(err, EEXIST,
 			       "plan link '%s' to '%s': planned already to '%s'",
@@ -117,7 +183,7 @@ int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 	if (old) {
 		return 0;
 	}
-	r = check_room(plan, ctr_path, err);
+	r = check_place(plan, ENTRY_LINK, ctr_path, err);
 	if (r < 0) {
 		return r;
 	}
@@ -126,6 +192,108 @@ int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 		.ctr = {xstrdup(ctr_path)},
 		.target = xstrdup(target),
 	};
+	return 0;
+}
+
+int plan_add_mount(struct plan *plan, const char *host_path, const char *ctr_path,
+		   enum mount_kind kind, struct err *err)
+{
+	const struct plan_mount *old = find_mount(plan, ctr_path);
+	int r;
+
+	if (old && (!text_equals(old->host.text, host_path) || old->kind != kind)) {
+		return err_set(err, EEXIST,
+			       "plan mount '%s' of '%s': planned already of '%s'",
+			       ctr_path, host_path, old->host.text);
+	}
+	if (old) {
+		return 0;
+	}
+	r = check_place(plan, ENTRY_MOUNT, ctr_path, err);
+	if (r < 0) {
+		return r;
+	}
+	plan->mounts = xgrow(plan->mounts, plan->n_mounts, sizeof(*plan->mounts));
+	plan->mounts[plan->n_mounts++] = (struct plan_mount){
+		.ctr = {xstrdup(ctr_path)},
+		.host = {xstrdup(host_path)},
+		.kind = kind,
+	};
+	return 0;
+}
+
+int plan_add_file(struct plan *plan, const char *ctr_path, const char *content,
+		  const char *description, struct err *err)
+{
+	const struct plan_file *old = find_file(plan, ctr_path);
+	int r;
+
+	if (old && !text_equals(old->content, content)) {
+		return err_set(err, EEXIST,
+			       "plan file '%s': planned already with other content",
+			       ctr_path);
+	}
+	if (old) {
+		return 0;
+	}
+	r = check_place(plan, ENTRY_FILE, ctr_path, err);
+	if (r < 0) {
+		return r;
+	}
+	plan->files = xgrow(plan->files, plan->n_files, sizeof(*plan->files));
+	plan->files[plan->n_files++] = (struct plan_file){
+		.ctr = {xstrdup(ctr_path)},
+		.content = xstrdup(content),
+		.description = xstrdup(description),
+	};
+	return 0;
+}
+
+/* ---- the process --------------------------------------------------------------------- */
+
+int plan_add_env(struct plan *plan, const char *name_value, struct err *err)
+{
+	size_t name_len = strcspn(name_value, "=");
+
+	if (name_len == 0 || name_value[name_len] != '=') {
+		return err_set(err, EINVAL,
+			       "plan variable '%s': not of the form NAME=value",
+			       name_value);
+	}
+	for (size_t i = 0; i < plan->n_env; i++) {
+		if (strncmp(plan->env[i], name_value, name_len + 1) != 0) {
+			continue;
+		}
+		if (!text_equals(plan->env[i], name_value)) {
+			return err_set(err, EEXIST,
+				       "plan variable '%s': planned already as '%s'",
+				       name_value, plan->env[i]);
+		}
+		return 0;
+	}
+	if (plan->n_env == LIMIT_PLAN_ENTRIES) {
+		return err_set(err, E2BIG, "plan variable '%s': more than %u", name_value,
+			       LIMIT_PLAN_ENTRIES);
+	}
+	plan->env = xgrow(plan->env, plan->n_env, sizeof(*plan->env));
+	plan->env[plan->n_env++] = xstrdup(name_value);
+	return 0;
+}
+
+int plan_add_gid(struct plan *plan, gid_t gid, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		if (plan->additional_gids[i] == gid) {
+			return 0;
+		}
+	}
+	if (plan->n_additional_gids == LIMIT_PLAN_ENTRIES) {
+		return err_set(err, E2BIG, "plan group %u: more than %u", gid,
+			       LIMIT_PLAN_ENTRIES);
+	}
+	plan->additional_gids = xgrow(plan->additional_gids, plan->n_additional_gids,
+				      sizeof(*plan->additional_gids));
+	plan->additional_gids[plan->n_additional_gids++] = gid;
 	return 0;
 }
 

@@ -4,7 +4,9 @@
  * plan.h - everything that will be done to a container, before any of it is done
  *
  * Built by stage/build_plan from the injectors' contributions, checked by stage/check_plan,
- * then printed or applied. The vocabulary is that of CDI's containerEdits, plus links.
+ * then printed, written into a config.json, or applied. The vocabulary is that of CDI's
+ * containerEdits, plus links and files. A back end that cannot express an entry names it in
+ * an error or a warning.
  * Source: Container Device Interface, SPEC.md 1.1.0.
  */
 
@@ -43,11 +45,42 @@ struct plan_link {
 	char *target; /* as symlink(2) takes it */
 };
 
+enum mount_kind {
+	MOUNT_FILE,   /* a regular file: read-only, nosuid, nodev */
+	MOUNT_SOCKET, /* a socket of a host daemon: read-write, nosuid, nodev, noexec */
+	MOUNT_KIND_COUNT,
+};
+
+/* A bind mount of one file of the host. */
+struct plan_mount {
+	struct ctr_path ctr;
+	struct host_path host;
+	enum mount_kind kind;
+};
+
+/* A file with content of our own, bound read-only over one that is in the container. */
+struct plan_file {
+	struct ctr_path ctr;
+	char *content;	   /* text */
+	char *description; /* "params with ModifyDeviceFiles: 0" */
+};
+
 struct plan {
 	struct plan_node *nodes;
 	size_t n_nodes;
 	struct plan_link *links;
 	size_t n_links;
+	struct plan_mount *mounts;
+	size_t n_mounts;
+	struct plan_file *files;
+	size_t n_files;
+	char **env; /* "NAME=value" */
+	size_t n_env;
+	gid_t *additional_gids; /* the container's */
+	size_t n_additional_gids;
+	/* A directory of our own in the container, made for this plan: a small tmpfs, read-only
+	   when it is attached. Mounts whose place is below it are bound into it. NULL: none. */
+	char *own_dir;
 	char **warnings; /* one line each, without "warning:" */
 	size_t n_warnings;
 };
@@ -68,6 +101,26 @@ int plan_add_node(struct plan *plan, const struct device_node *node, struct err 
 /* As plan_add_node(), for a symbolic link. */
 int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 		  struct err *err);
+
+/**
+ * plan_add_mount() - Bind a file of the host
+ * @err:	as plan_add_node()
+ */
+int plan_add_mount(struct plan *plan, const char *host_path, const char *ctr_path,
+		   enum mount_kind kind, struct err *err);
+
+/* As plan_add_node(), for a file with our own content. */
+int plan_add_file(struct plan *plan, const char *ctr_path, const char *content,
+		  const char *description, struct err *err);
+
+/**
+ * plan_add_env() - Set a variable for the container's process
+ * @err:	EEXIST if it is planned with another value, EINVAL if there is no name
+ */
+int plan_add_env(struct plan *plan, const char *name_value, struct err *err);
+
+/* A group that the container's process gets; twice is once. */
+int plan_add_gid(struct plan *plan, gid_t gid, struct err *err);
 
 /**
  * plan_warn() - Say something that the user should know

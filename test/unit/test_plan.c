@@ -130,6 +130,94 @@ Test(plan, nodes_and_links_share_the_limit_of_entries)
 	cr_expect_eq(plan_add_link(&plan, "/dev/gpu1", "null", &err), 0);
 }
 
+Test(plan, same_mount_twice_is_one_entry_and_another_source_or_kind_is_eexist)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(
+		plan_add_mount(&plan, "/lib/a.so.1", "/run/x/a.so.1", MOUNT_FILE, &err),
+		0);
+	cr_assert_eq(
+		plan_add_mount(&plan, "/lib/a.so.1", "/run/x/a.so.1", MOUNT_FILE, &err),
+		0);
+	cr_assert_eq(plan.n_mounts, 1);
+	cr_expect_str_eq(plan.mounts[0].host.text, "/lib/a.so.1");
+	cr_expect_str_eq(plan.mounts[0].ctr.text, "/run/x/a.so.1");
+	cr_expect_eq(plan.mounts[0].kind, MOUNT_FILE);
+	cr_expect_eq(plan_add_mount(&plan, "/lib/b", "/run/x/a.so.1", MOUNT_FILE, &err),
+		     -EEXIST);
+	cr_expect(strstr(err.msg, "'/lib/b'") && strstr(err.msg, "'/lib/a.so.1'"), "%s",
+		  err.msg);
+	cr_expect_eq(
+		plan_add_mount(&plan, "/lib/a.so.1", "/run/x/a.so.1", MOUNT_SOCKET, &err),
+		-EEXIST);
+	cr_expect_eq(plan.n_mounts, 1);
+}
+
+Test(plan, same_file_twice_is_one_entry_and_other_content_is_eexist)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_file(&plan, "/proc/x", "A: 0\n", "x with A: 0", &err), 0);
+	cr_assert_eq(plan_add_file(&plan, "/proc/x", "A: 0\n", "x with A: 0", &err), 0);
+	cr_assert_eq(plan.n_files, 1);
+	cr_expect_str_eq(plan.files[0].content, "A: 0\n");
+	cr_expect_str_eq(plan.files[0].description, "x with A: 0");
+	cr_expect_eq(plan_add_file(&plan, "/proc/x", "A: 1\n", "x with A: 1", &err),
+		     -EEXIST);
+	cr_expect(strstr(err.msg, "'/proc/x'"), "%s", err.msg);
+}
+
+Test(plan, two_kinds_of_entry_at_one_path_are_eexist)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_mount(&plan, "/a", "/m", MOUNT_FILE, &err), 0);
+	cr_assert_eq(plan_add_file(&plan, "/f", "", "empty", &err), 0);
+	cr_assert_eq(plan_add_link(&plan, "/l", "null", &err), 0);
+	cr_expect_eq(plan_add_link(&plan, "/m", "null", &err), -EEXIST);
+	cr_expect(strstr(err.msg, "a mount of '/a'"), "%s", err.msg);
+	cr_expect_eq(plan_add_link(&plan, "/f", "null", &err), -EEXIST);
+	cr_expect(strstr(err.msg, "a file of our own"), "%s", err.msg);
+	cr_expect_eq(plan_add_mount(&plan, "/a", "/l", MOUNT_FILE, &err), -EEXIST);
+	cr_expect(strstr(err.msg, "a link to 'null'"), "%s", err.msg);
+	cr_expect_eq(plan_add_file(&plan, "/m", "", "empty", &err), -EEXIST);
+	cr_expect_eq(plan.n_mounts + plan.n_files + plan.n_links, 3);
+}
+
+Test(plan, same_variable_twice_is_one_and_another_value_is_eexist)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
+	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
+	cr_assert_eq(plan_add_env(&plan, "AB=", &err), 0);
+	cr_expect_eq(plan.n_env, 2);
+	cr_expect_eq(plan_add_env(&plan, "A=2", &err), -EEXIST);
+	cr_expect(strstr(err.msg, "'A=2'") && strstr(err.msg, "'A=1'"), "%s", err.msg);
+	cr_expect_eq(plan_add_env(&plan, "=1", &err), -EINVAL);
+	cr_expect_eq(plan_add_env(&plan, "A", &err), -EINVAL);
+	cr_expect(strstr(err.msg, "NAME=value"), "%s", err.msg);
+	cr_expect_eq(plan.n_env, 2);
+}
+
+Test(plan, same_group_twice_is_one)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_gid(&plan, 104, &err), 0);
+	cr_assert_eq(plan_add_gid(&plan, 105, &err), 0);
+	cr_assert_eq(plan_add_gid(&plan, 104, &err), 0);
+	cr_assert_eq(plan.n_additional_gids, 2);
+	cr_expect_eq(plan.additional_gids[0], 104);
+	cr_expect_eq(plan.additional_gids[1], 105);
+}
+
 Test(plan, same_warning_twice_is_one)
 {
 	cleanup(plan_clearp) struct plan plan = {0};

@@ -478,3 +478,52 @@ Test(print, full_disk_is_an_error_in_every_form)
 		(void)fclose(out);
 	}
 }
+
+Test(print, plan_shows_mounts_files_variables_and_groups_in_both_forms)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
+	struct plan_report report = {.spec = &spec, .plan = &plan};
+	struct err err = {0};
+	autofree char *json = NULL;
+	autofree char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	cr_assert_eq(gpu_spec_parse("1", 1, &spec, &err), 0);
+	cr_assert_eq(plan_add_mount(&plan, "/lib/a.so", "/run/x/a.so", MOUNT_FILE, &err),
+		     0);
+	cr_assert_eq(plan_add_mount(&plan, "/run/s", "/run/s", MOUNT_SOCKET, &err), 0);
+	cr_assert_eq(plan_add_file(&plan, "/proc/p", "content", "p with A: 0", &err), 0);
+	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
+	cr_assert_eq(plan_add_gid(&plan, 104, &err), 0);
+
+	out = open_memstream(&json, &size);
+	cr_assert_eq(print_plan_json(out, &report, &err), 0);
+	(void)fclose(out);
+	cleanup(json_decrefp) json_t *got = json_loads(json, 0, NULL);
+	cleanup(json_decrefp) json_t *want = json_loads(
+		"{\"deviceNodes\": [], \"mounts\": ["
+		"{\"hostPath\": \"/lib/a.so\", \"containerPath\": \"/run/x/a.so\","
+		" \"options\": [\"ro\", \"nosuid\", \"nodev\", \"bind\"]},"
+		"{\"hostPath\": \"/run/s\", \"containerPath\": \"/run/s\","
+		" \"options\": [\"rw\", \"nosuid\", \"nodev\", \"noexec\", \"bind\"]}],"
+		"\"env\": [\"A=1\"], \"additionalGids\": [104]}",
+		0, NULL);
+	cr_assert(want);
+	cr_expect(json_equal(json_object_get(got, "containerEdits"), want), "%s", json);
+	cr_expect_str_eq(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(got, "files"), 0), "source")),
+		"p with A: 0");
+	cr_expect(!strstr(json, "content\""), "the content is not shown: %s", json);
+
+	out = open_memstream(&text, &size);
+	cr_assert_eq(print_plan_text(out, &report, &err), 0);
+	(void)fclose(out);
+	cr_expect(strstr(text, "Mounts    /run/x/a.so from /lib/a.so\n"
+			       "          /run/s from /run/s\n"),
+		  "%s", text);
+	cr_expect(strstr(text, "Files     /proc/p  p with A: 0\n"), "%s", text);
+	cr_expect(strstr(text, "Process   A=1\n          group 104\n"), "%s", text);
+}
