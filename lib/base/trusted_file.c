@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 /* What the initial user namespace has: all ids, each mapped to itself.
@@ -125,5 +128,96 @@ int trusted_file_open(int dir_fd, const char *path, enum trusted_owner owner,
 		return err_set(err, EINVAL, "read %s: not a regular file", what);
 	}
 	trusted_fd_check(fd, owner, what, doubt);
+	return steal_fd(&fd);
+}
+
+/* Copies the next component of *path, and moves behind it. Return: 0 at the end. */
+static size_t next_component(const char **path, char *name, size_t size)
+{
+	size_t len;
+
+	*path += strspn(*path, "/");
+	len = strcspn(*path, "/");
+	(void)snprintf(name, size, "%.*s", (int)len, *path);
+	*path += len;
+	return len;
+}
+
+/* Whoever can write a directory can exchange what is in it, but for what is not his own where
+   the sticky bit is set. */
+static int check_above(int fd, const char *path, int len,
+		       const struct trusted_caller *caller, const char *what,
+		       struct err *err)
+{
+	autofree char *above =
+		xasprintf("'%.*s', above %s", len > 0 ? len : 1, path, what);
+	struct err doubt = {0};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		return err_sys(err, errno, "trust %s", above);
+	}
+	if (st.st_mode & S_ISVTX) {
+		st.st_mode &= ~(mode_t)(S_IWGRP | S_IWOTH);
+	}
+	trusted_stat_check(&st, TRUSTED_OWNER_SYSTEM, caller, above, &doubt);
+	if (doubt.code != 0) {
+		*err = doubt;
+	}
+	return -doubt.code;
+}
+
+static int open_component(int dir_fd, const char *name, bool is_last, mode_t mode)
+{
+	int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | (is_last ? O_RDONLY : O_PATH);
+	int fd = openat(dir_fd, name, flags);
+
+	/* EEXIST: another run was faster. */
+	if (fd < 0 && errno == ENOENT && is_last && mode != 0 &&
+	    (mkdirat(dir_fd, name, mode) == 0 || errno == EEXIST)) {
+		fd = openat(dir_fd, name, flags);
+	}
+	return fd;
+}
+
+int trusted_dir_open(const char *path, mode_t mode, const char *what, struct err *err)
+{
+	const struct trusted_caller caller = trusted_caller_look();
+	autoclose int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *at = path;
+	char name[NAME_MAX + 1];
+	struct err doubt = {0};
+	struct stat st;
+	size_t len;
+
+	while (fd >= 0 && (len = next_component(&at, name, sizeof(name))) > 0) {
+		bool is_last = at[strspn(at, "/")] == '\0';
+		int above_len = (int)(at - path) - (int)len - 1;
+		int next_fd;
+
+		if (len > NAME_MAX) {
+			return err_sys(err, ENAMETOOLONG, "open %s", what);
+		}
+		if (check_above(fd, path, above_len, &caller, what, err) < 0) {
+			return -err->code;
+		}
+		next_fd = open_component(fd, name, is_last, mode);
+		close_keep_errno(fd);
+		fd = next_fd;
+	}
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+		return err_set(err, ENOTDIR,
+			       "open %s: '%.*s' is a link or no directory; name the "
+			       "directory itself",
+			       what, (int)(at - path), path);
+	}
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return err_sys(err, errno, "open %s", what);
+	}
+	trusted_stat_check(&st, TRUSTED_OWNER_SELF, &caller, what, &doubt);
+	if (doubt.code != 0) {
+		*err = doubt;
+		return -err->code;
+	}
 	return steal_fd(&fd);
 }

@@ -8,6 +8,9 @@
  * to write it. Only the file itself is looked at: it is open, and a change of a directory
  * above it cannot exchange it any more.
  *
+ * A directory that state is kept in is used again and again, by its path, so there each
+ * directory above it counts as well.
+ *
  * What fails this look is a doubt and no error: a container that asks for nothing, and a dry
  * run, need no trust. Whoever uses privilege must refuse on a doubt.
  */
@@ -74,3 +77,20 @@ void trusted_fd_check(int fd, enum trusted_owner owner, const char *what,
  */
 int trusted_file_open(int dir_fd, const char *path, enum trusted_owner owner,
 		      const char *what, struct err *doubt, struct err *err);
+
+/**
+ * trusted_dir_open() - Open a directory that holds state, if no stranger can change it
+ * @path:	absolute
+ * @mode:	the last component is made with this mode where it is not there; 0: it is not
+ * @what:	for the message: "state directory '/run/x'"
+ * @err:	EPERM: a stranger could write in the directory, or exchange one above it;
+ *		ENOTDIR: a link, which could lead elsewhere next, or no directory; ENOENT, or
+ *		what else open() or mkdir() said
+ *
+ * The directory must be root's or our user's and writable for nobody else, by the rule of
+ * trusted_stat_check(). So must those above it, but that there the sticky bit is enough, and
+ * that a user namespace need not map the owner.
+ *
+ * Return: a descriptor to close, open for reading, or negative errno as in @err.
+ */
+int trusted_dir_open(const char *path, mode_t mode, const char *what, struct err *err);

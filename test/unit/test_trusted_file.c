@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -298,4 +299,173 @@ Test(trusted_file_open, a_descriptor_that_is_none_is_a_doubt)
 	trusted_fd_check(-1, TRUSTED_OWNER_SELF, "'f'", &doubt);
 	cr_expect_eq(doubt.code, EBADF);
 	cr_expect_str_eq(doubt.msg, "trust 'f': Bad file descriptor");
+}
+
+/* ---- directories of state -------------------------------------------------------------- */
+
+TestSuite(trusted_dir_open, .init = enter_dir, .fini = leave_dir);
+
+/* Opens @name below the test's directory. Return: as trusted_dir_open(). */
+static int open_dir(const char *name, mode_t mode, struct err *err)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return trusted_dir_open(path, mode, "state directory", err);
+}
+
+static void expect_dir(const char *name, mode_t mode)
+{
+	struct err err = {0};
+	struct stat wanted;
+	struct stat st;
+	int fd = open_dir(name, mode, &err);
+
+	cr_assert_geq(fd, 0, "%s", err.msg);
+	cr_expect_eq(stat(name, &wanted), 0);
+	cr_expect_eq(fstat(fd, &st), 0);
+	cr_expect_eq(st.st_ino, wanted.st_ino);
+	cr_expect_eq(st.st_dev, wanted.st_dev);
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+}
+
+/* @end: of the message, behind the test's directory where that is named */
+static void refuse_dir(const char *name, int code, const char *end)
+{
+	struct err err = {0};
+
+	cr_assert_eq(open_dir(name, 0, &err), -code, "%s", err.msg);
+	cr_assert_geq(strlen(err.msg), strlen(end), "%s", err.msg);
+	cr_expect_str_eq(err.msg + strlen(err.msg) - strlen(end), end);
+}
+
+Test(trusted_dir_open, our_own_directory_opens_below_a_sticky_one)
+{
+	/* /tmp is writable for all, and sticky. */
+	cr_assert_eq(mkdir("d", 0700), 0);
+	expect_dir("d", 0);
+	expect_dir("./d//", 0);
+}
+
+Test(trusted_dir_open, it_is_made_if_that_is_wanted)
+{
+	struct stat st;
+
+	refuse_dir("d", ENOENT, "open state directory: No such file or directory");
+	(void)umask(022);
+	expect_dir("d", 0755);
+	cr_expect_eq(stat("d", &st), 0);
+	cr_expect_eq(st.st_mode, S_IFDIR | 0755);
+	/* Once more: as it is. */
+	expect_dir("d", 0700);
+	cr_expect_eq(stat("d", &st), 0);
+	cr_expect_eq(st.st_mode, S_IFDIR | 0755);
+}
+
+Test(trusted_dir_open, only_the_last_component_is_made)
+{
+	struct err err = {0};
+
+	cr_expect_eq(open_dir("a/b", 0755, &err), -ENOENT);
+	cr_expect_eq(access("a", F_OK), -1);
+}
+
+Test(trusted_dir_open, a_link_is_refused_wherever_it_is)
+{
+	cr_assert_eq(mkdir("d", 0700), 0);
+	cr_assert_eq(mkdir("d/e", 0700), 0);
+	cr_assert_eq(symlink("d", "l"), 0);
+	cr_assert_eq(symlink("gone", "m"), 0);
+	refuse_dir("l", ENOTDIR,
+		   "/l' is a link or no directory; name the directory itself");
+	refuse_dir("l/e", ENOTDIR,
+		   "/l' is a link or no directory; name the directory itself");
+	refuse_dir("m", ENOTDIR,
+		   "/m' is a link or no directory; name the directory itself");
+}
+
+Test(trusted_dir_open, a_file_is_no_directory)
+{
+	make_file(0600);
+	refuse_dir("f", ENOTDIR,
+		   "/f' is a link or no directory; name the directory itself");
+	refuse_dir("f/d", ENOTDIR,
+		   "/f' is a link or no directory; name the directory itself");
+}
+
+Test(trusted_dir_open, one_that_others_can_write_is_refused_even_if_it_is_sticky)
+{
+	cr_assert_eq(mkdir("d", 0700), 0);
+	cr_assert_eq(chmod("d", 01777), 0);
+	refuse_dir("d", EPERM,
+		   geteuid() == 0 ? "trust state directory: its mode is 1777, so others "
+				    "can write it; chmod go-w it"
+				  : "trust state directory: its mode is 1777, so others "
+				    "can write it; chmod o-w it");
+}
+
+Test(trusted_dir_open, one_that_others_could_exchange_is_refused)
+{
+	cr_assert_eq(mkdir("d", 0700), 0);
+	cr_assert_eq(mkdir("d/e", 0700), 0);
+	cr_assert_eq(chmod("d", 0777), 0);
+	refuse_dir("d/e", EPERM,
+		   geteuid() == 0 ? "/d', above state directory: its mode is 0777, so "
+				    "others can write it; chmod go-w it"
+				  : "/d', above state directory: its mode is 0777, so "
+				    "others can write it; chmod o-w it");
+	cr_assert_eq(chmod("d", 01777), 0);
+	expect_dir("d/e", 0);
+}
+
+Test(trusted_dir_open, a_strangers_directory_is_refused_at_the_end_and_above)
+{
+	if (geteuid() != 0) {
+		cr_skip_test("needs root, for chown()");
+	}
+	cr_assert_eq(mkdir("d", 0755), 0);
+	cr_assert_eq(mkdir("d/e", 0755), 0);
+	cr_assert_eq(chown("d", 1000, 1000), 0);
+	refuse_dir(
+		"d", EPERM,
+		"trust state directory: it belongs to user 1000, not to root; chown it");
+	/* He can exchange what is in it, whoever that belongs to. */
+	refuse_dir("d/e", EPERM,
+		   "/d', above state directory: it belongs to user 1000, not to root; "
+		   "chown it");
+	/* Nor does the sticky bit keep its owner from that. */
+	cr_assert_eq(chmod("d", 01755), 0);
+	refuse_dir("d/e", EPERM,
+		   "/d', above state directory: it belongs to user 1000, not to root; "
+		   "chown it");
+}
+
+Test(trusted_dir_open, a_component_may_be_as_long_as_a_name)
+{
+	char name[NAME_MAX + 2];
+
+	memset(name, 'x', sizeof(name));
+	name[NAME_MAX + 1] = '\0';
+	refuse_dir(name, ENAMETOOLONG, "open state directory: File name too long");
+	name[NAME_MAX] = '\0';
+	expect_dir(name, 0700);
+}
+
+static int open_users_dir(void)
+{
+	struct err err = {0};
+	int fd = open_dir("d", 0700, &err);
+
+	return fd >= 0 ? 0 : 1;
+}
+
+Test(trusted_dir_open, in_a_user_namespace_it_opens_too)
+{
+	int status = run_in_namespace(open_users_dir);
+
+	if (status == 77) {
+		cr_skip_test("no user namespaces here");
+	}
+	cr_expect_eq(status, 0);
 }
