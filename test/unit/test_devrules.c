@@ -6,86 +6,24 @@
 #include <string.h>
 
 #include "backend/apply/devrules.h"
+#include "base/limits.h"
+#include "bpf_machine.h"
 
-/* ---- a small interpreter: what the kernel does with such a program ---------------------- */
-
-struct machine {
-	uint64_t reg[11];
-	const struct bpf_cgroup_dev_ctx *ctx;
-};
-
-static uint64_t load(const struct machine *m, const struct bpf_insn *insn)
-{
-	uint32_t value;
-
-	cr_assert_eq(insn->src_reg, BPF_REG_1, "only the context is read");
-	cr_assert_eq(m->reg[BPF_REG_1], (uint64_t)(uintptr_t)m->ctx,
-		     "r1 is still the context");
-	cr_assert_eq(BPF_SIZE(insn->code), BPF_W);
-	memcpy(&value, (const char *)m->ctx + insn->off, sizeof(value));
-	return value;
-}
-
-static void alu32(struct machine *m, const struct bpf_insn *insn)
-{
-	uint32_t dst = (uint32_t)m->reg[insn->dst_reg];
-	uint32_t src = BPF_SRC(insn->code) == BPF_X ? (uint32_t)m->reg[insn->src_reg]
-						    : (uint32_t)insn->imm;
-
-	switch (BPF_OP(insn->code)) {
-	case BPF_MOV:
-		dst = src;
-		break;
-	case BPF_AND:
-		dst &= src;
-		break;
-	case BPF_RSH:
-		dst >>= src;
-		break;
-	default:
-		cr_assert_fail("unexpected operation 0x%x", insn->code);
-	}
-	m->reg[insn->dst_reg] = dst;
-}
-
+/* The program's word on one access; it must be of a form that the kernel takes. */
 static uint64_t execute(const struct devrules_program *program, uint32_t type,
 			uint32_t access, uint32_t major, uint32_t minor)
 {
-	const struct bpf_cgroup_dev_ctx ctx = {
-		.access_type = access << 16 | type,
-		.major = major,
-		.minor = minor,
-	};
-	struct machine m = {.reg = {[BPF_REG_1] = (uint64_t)(uintptr_t)&ctx},
-			    .ctx = &ctx};
+	struct bpf_verdict verdict = bpf_machine_run(program, type, access, major, minor);
 
-	for (size_t pc = 0, steps = 0; steps < 100000; steps++) {
-		const struct bpf_insn *insn = &program->insns[pc];
+	cr_assert_null(verdict.fault, "%s", verdict.fault);
+	return verdict.r0;
+}
 
-		cr_assert_lt(pc, program->n, "execution stays inside the program");
-		pc++;
-		switch (BPF_CLASS(insn->code)) {
-		case BPF_LDX:
-			m.reg[insn->dst_reg] = load(&m, insn);
-			break;
-		case BPF_ALU:
-			alu32(&m, insn);
-			break;
-		case BPF_JMP:
-			if (BPF_OP(insn->code) == BPF_EXIT) {
-				return m.reg[BPF_REG_0];
-			}
-			cr_assert_eq(BPF_OP(insn->code), BPF_JNE);
-			if (m.reg[insn->dst_reg] != (uint64_t)(int64_t)insn->imm) {
-				pc += (size_t)insn->off;
-			}
-			break;
-		default:
-			cr_assert_fail("unexpected instruction 0x%x", insn->code);
-		}
-	}
-	cr_assert_fail("the program does not end");
-	return 0;
+static void assert_form(const struct devrules_program *program)
+{
+	const char *why = bpf_machine_check_form(program);
+
+	cr_assert_null(why, "%s", why);
 }
 
 /* ---- programs to put rules in front of ---------------------------------------------------- */
@@ -151,6 +89,8 @@ static void assert_is_old_or_rule(const struct devrules_program *old)
 
 	devrules_prefix(&plan, &prefix);
 	devrules_prepend(&prefix, old, &edited);
+	assert_form(old);
+	assert_form(&edited);
 	for (uint32_t type = 0; type <= 3; type++) {
 		for (uint32_t access = 0; access <= 7; access++) {
 			for (size_t i = 0; i < sizeof(majors) / sizeof(majors[0]); i++) {
@@ -188,12 +128,12 @@ Test(devrules, a_runtimes_program_with_rules_keeps_its_own_decisions)
 	assert_is_old_or_rule(&old);
 }
 
-Test(devrules, a_plan_of_1024_nodes_stays_within_the_range_of_a_jump)
+Test(devrules, the_largest_plan_stays_within_the_range_of_a_jump)
 {
 	cleanup(devrules_clearp) struct devrules_program prefix = {0};
 	cleanup(devrules_clearp) struct devrules_program edited = {0};
 	struct devrules_program old = PROGRAM(deny_all);
-	struct plan many = {.n_nodes = 1024};
+	struct plan many = {.n_nodes = LIMIT_PLAN_ENTRIES};
 
 	many.nodes = calloc(many.n_nodes, sizeof(*many.nodes));
 	for (size_t i = 0; i < many.n_nodes; i++) {
@@ -202,8 +142,9 @@ Test(devrules, a_plan_of_1024_nodes_stays_within_the_range_of_a_jump)
 	}
 	devrules_prefix(&many, &prefix);
 	devrules_prepend(&prefix, &old, &edited);
-	cr_expect_eq(execute(&edited, 2, 6, 226, 1023), 1);
-	cr_expect_eq(execute(&edited, 2, 6, 226, 1024), 0);
+	assert_form(&edited);
+	cr_expect_eq(execute(&edited, 2, 6, 226, LIMIT_PLAN_ENTRIES - 1), 1);
+	cr_expect_eq(execute(&edited, 2, 6, 226, LIMIT_PLAN_ENTRIES), 0);
 	cr_expect_eq(execute(&edited, 1, 6, 226, 1), 0, "a block device");
 	cr_expect_eq(execute(&edited, 2, 1, 226, 1), 0, "mknod");
 	free(many.nodes);
