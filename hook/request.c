@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -183,6 +184,25 @@ int request_read_state(const struct cli *cli, struct request *request, struct er
 bool request_is_asking(const struct request *request)
 {
 	return request->parsed.has_request && gpu_spec_is_request(&request->parsed.spec);
+}
+
+int request_follow_settings(const struct cli *cli, const struct request *request,
+			    struct report *report, struct err *err)
+{
+	const struct settings *settings = &request->parsed.settings;
+	struct err log_err = {0};
+
+	if (!cli->has_log_level) {
+		report->level = settings->log_level;
+	}
+	if (settings->watchdog_seconds > 0 &&
+	    settings->watchdog_seconds != SETTINGS_WATCHDOG_SECONDS) {
+		deadline_start(settings->watchdog_seconds, REQUEST_GRACE_SECONDS);
+	}
+	if (report_open_log(report, settings, &log_err) < 0 && err->code == 0) {
+		*err = log_err;
+	}
+	return -err->code;
 }
 
 int request_check_settings(const struct request *request, struct err *err)

@@ -14,6 +14,10 @@
 #include "model/plan.h"
 #include "oci/message.h"
 #include "oci/settings_file.h"
+#include "report.h"
+
+/* The hooks.d file gives the hook 15 seconds, and a runtime may give it for ever. */
+#define REQUEST_GRACE_SECONDS 2U
 
 /* The operator's settings, a bundle, and what it asks for. */
 struct request {
@@ -51,6 +55,15 @@ int request_read_option(const struct cli *cli, struct request *request, struct e
 
 /* Is there a request, and for more than no GPU? */
 bool request_is_asking(const struct request *request);
+
+/**
+ * request_follow_settings() - The log, its level and the deadline that the settings ask for
+ * @err:	a log that cannot be opened; an earlier error stays the one that is reported
+ *
+ * Should: be called among the host's own paths.
+ */
+int request_follow_settings(const struct cli *cli, const struct request *request,
+			    struct report *report, struct err *err);
 
 /* What is wrong with the settings concerns only a container that asks for a GPU. */
 int request_check_settings(const struct request *request, struct err *err);
