@@ -38,6 +38,20 @@ static void fill_standard_fds(void)
 	}
 }
 
+/* Linux before 5.9, where `plan` and `list` work as well, has no close_range(). */
+static void close_from(int first)
+{
+	struct rlimit files = {.rlim_cur = 1024};
+
+	if (close_range((unsigned int)first, UINT_MAX, 0) == 0) {
+		return;
+	}
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	for (int fd = first; (rlim_t)fd < files.rlim_cur && fd < INT_MAX; fd++) {
+		(void)close(fd);
+	}
+}
+
 /* Every node of a plan needs a descriptor at the same time. */
 static void raise_limits(void)
 {
@@ -56,7 +70,7 @@ void sandbox_start(void)
 	sigset_t none;
 
 	fill_standard_fds();
-	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+	close_from(STDERR_FILENO + 1);
 	(void)clearenv();
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -131,10 +145,11 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct
 	int r;
 
 	if (dup2(reply_fd, STDOUT_FILENO) < 0) {
-		return err_sys(err, errno, "prepare the parser");
+		/* An error would be written to what the runtime gave us there. */
+		_exit(1);
 	}
 	(void)close(STDIN_FILENO);
-	(void)close_range(STDERR_FILENO, UINT_MAX, 0);
+	close_from(STDERR_FILENO);
 	/* In a user namespace the id may not be mapped, and an ordinary user may not change;
 	   there the capabilities and the filter are what counts. */
 	(void)setgroups(0, NULL);

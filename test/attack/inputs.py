@@ -83,6 +83,21 @@ class Inputs(Attacker):
             problems += ["not closed before the first read:", *lines[:40]]
         return problems
 
+    def no_close_range(self):
+        """Linux before 5.9: one by one."""
+        with Stage(self.bundle()) as stage:
+            result = self.call(stage.state(), wrapper=[
+                "sh", "-c", 'ulimit -n 64; exec 5</proc 7</ 9<"$0"; exec "$@"', "/etc/passwd",
+                *trace.STRACE, "-e", "inject=close_range:error=ENOSYS"])
+            problems = self.whole(stage, result)
+        lines = [line for _, line in trace.calls()]
+        first = next(at for at, line in enumerate(lines) if line.startswith("read("))
+        for number in (5, 7, 9):
+            if not any(re.match(rf"close\({number}<.*\) += 0$", line)
+                       for line in lines[:first]):
+                problems.append(f"descriptor {number} was not closed before the first read")
+        return problems
+
     def closed_standard(self, redirections):
         """Nothing that is read or written later gets the number of a standard stream."""
         with Stage(self.bundle()) as stage:
@@ -106,6 +121,7 @@ class Inputs(Attacker):
     def r10(self):
         yield "R10 50 open descriptors are closed before anything is read", \
             self.many_descriptors
+        yield "R10 they are closed by a kernel without close_range, too", self.no_close_range
         for what, text in {"standard input": "<&-", "standard output": ">&-",
                            "standard error": "2>&-", "all three": "<&- >&- 2>&-"}.items():
             yield f"R10 {what} closed", lambda text=text: self.closed_standard(text)
