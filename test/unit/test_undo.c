@@ -71,6 +71,22 @@ Test(undo, a_record_that_fails_does_not_stop_the_others_and_is_told)
 			 "back (Operation not permitted)");
 }
 
+Test(undo, a_long_message_gives_way_to_what_is_left)
+{
+	static const char end[] =
+		"x; and 1 changes could not be taken back (Device or resource busy)";
+	cleanup(undo_log_clearp) struct undo_log log = {0};
+	struct trace trace = {0};
+	struct err err = {.code = EIO};
+
+	memset(err.msg, 'x', sizeof(err.msg) - 1);
+	undo_log_reserve(&log, 1);
+	push(&log, &trace, "a", -EBUSY);
+	undo_log_revert(&log, &err);
+	cr_assert_eq(strlen(err.msg), sizeof(err.msg) - 1);
+	cr_expect_str_eq(err.msg + sizeof(err.msg) - sizeof(end), end);
+}
+
 Test(undo, files_and_directories_are_removed)
 {
 	char path[] = "/tmp/undo-XXXXXX";

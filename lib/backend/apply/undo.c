@@ -53,6 +53,20 @@ int undo_revert_dir(const struct undo_record *record)
 	return unlinkat(record->fd, record->name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+/* Whoever reads the line must learn of this: a long message gives way. */
+static void add_what_is_left(size_t n_left, int first, struct err *err)
+{
+	char text[128];
+	size_t used = strlen(err->msg);
+	size_t room;
+
+	(void)snprintf(text, sizeof(text),
+		       "; and %zu changes could not be taken back (%s)", n_left,
+		       strerrordesc_np(first));
+	room = sizeof(err->msg) - 1 - strlen(text);
+	(void)snprintf(err->msg + (used < room ? used : room), sizeof(text), "%s", text);
+}
+
 void undo_log_revert(struct undo_log *log, struct err *err)
 {
 	size_t n_left = 0;
@@ -68,10 +82,6 @@ void undo_log_revert(struct undo_log *log, struct err *err)
 		}
 	}
 	if (n_left > 0) {
-		size_t used = strlen(err->msg);
-
-		(void)snprintf(err->msg + used, sizeof(err->msg) - used,
-			       "; and %zu changes could not be taken back (%s)", n_left,
-			       strerrordesc_np(first));
+		add_what_is_left(n_left, first, err);
 	}
 }
