@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""undo.py --hook PROGRAM {v1,v2,systemd,pin} - a hook that fails, or is killed, at every call
+"""undo.py --hook PROGRAM {v1,v2,systemd,pin} {sample,all} - faults at every call of the hook
 
-A first run under strace lists the calls. Then each of them in turn is made to fail: the hook
-must either succeed all the same, or fail with one line and leave everything as it was. Then
-the hook is killed at each: nothing may be left outside of the container, and the next run
-must come to the same end as if nothing had been. systemd, pin: in a group (version 2) that
-is a unit of systemd's, which filters by DeviceAllow or attaches a pinned program.
+A first run under strace lists the calls, those of the parser's process included. Then each of
+them in turn is made to fail: the hook must either succeed all the same, or fail with one line,
+leave everything as it was, and succeed when it is run once more. Then the hook is killed at
+each: nothing may be left outside of the container, and the next run must come to the same end
+as if nothing had been. Then a call fails, and after it each call of the undo: the line must
+say so, and all the rest must be taken back.
+
+sample: every call fails with EIO, and with one of the other errors in turn; all: with each.
+systemd, pin: in a group (version 2) that is a unit of systemd's, which filters by DeviceAllow
+or attaches a pinned program.
 """
 
 import os
@@ -29,16 +34,57 @@ from standin import StandIn, differences, one_line, run_hook
 NOT_TRIED = {"execve", "exit", "exit_group", "brk", "getpid", "getppid", "getuid", "geteuid",
              "getgid", "getegid", "umask", "setfsuid", "setfsgid", "alarm"}
 
-CALL = re.compile(r"^(\w+)\(")
+# What the program, or the C library, may treat in a way of its own.
+ERRORS = ("EPERM", "ENOSYS", "EAGAIN", "EINTR", "ENOMEM", "ENOSPC", "EBUSY")
+
+# The calls that change the container are tried with all of them in a sample, too.
+CHANGES = {"setns", "mkdirat", "move_mount", "symlinkat"}
+
+# Those that some call means something by, in the container's part of the work.
+SPECIAL = {"openat2": ("ENOENT", "ELOOP", "ENOTDIR", "EXDEV", "EEXIST"), "mkdirat": ("EEXIST",),
+           "symlinkat": ("EEXIST",), "move_mount": ("EINVAL", "ENOENT"),
+           "bpf": ("ENOENT", "EEXIST"), "connect": ("ENOENT", "ECONNREFUSED")}
+
+# What takes back.
+UNDOES = {"umount2", "fchdir", "unlinkat", "bpf", "write"}
+
+CALL = re.compile(r"^(?:(\d+) +)?(\w+)\((.*)$")
+
+
+def read_trace():
+    """(process, name, how many of that name came before in it, plus one, arguments)"""
+    found = []
+    counts = {}
+    with open(f"{sandbox.WORK}/trace", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = CALL.match(line)
+            if match:
+                process, name, rest = match.groups()
+                counts[process, name] = counts.get((process, name), 0) + 1
+                found.append((process, name, counts[process, name], rest))
+    return found
+
+
+def inject(what, *faults):
+    """Options of strace. faults: (name, number), one or two
+
+    strace knows one rule a call, so two faults of one name become a progression.
+    """
+    (name, first), (other, second) = faults[0], faults[-1]
+    if other == name and second != first:
+        return ["-e", f"inject={name}:{what}:when={first}..{second}+{second - first}"]
+    return [word for name, number in dict.fromkeys(faults)
+            for word in ("-e", f"inject={name}:{what}:when={number}")]
 
 
 class Suite:
     """All runs are on one bundle, each with a fresh stand-in."""
 
-    def __init__(self, hook, kind, version):
+    def __init__(self, hook, kind, version, has_all):
         self.hook = hook
         self.kind = kind
         self.version = version
+        self.has_all = has_all
         # What a whole success may warn of is not looked at here.
         self.args = ["--host-root", container.make_host(), "--log-level", "error"]
         # Two nodes, a link, and directories that are not there yet. With compute asked for
@@ -60,67 +106,158 @@ class Suite:
                 "device rules": standin.rules()}
 
     def list_calls(self):
-        """(name, how many of that name came before, plus one) from reading the state on"""
+        """(name, number) of the hook from reading the state on, the same of the parser's
+        process from its start on, and the names of the latter alone"""
         with self.standin() as standin:
             before = standin.look()
-            result = self.call(standin, "-e", "trace=all")
+            result = self.call(standin, "-f", "-e", "trace=all")
             self.wanted = self.outcome(standin)
             if result.returncode != 0:
                 raise RuntimeError(f"the clean run failed: {result.stderr}")
             if not differences(before, standin.look()):
                 raise RuntimeError("the clean run changed nothing")
-        calls = []
-        counts = {}
-        has_begun = False
-        with open(f"{sandbox.WORK}/trace", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                match = CALL.match(line)
-                if not match:
-                    continue
-                name = match.group(1)
-                counts[name] = counts.get(name, 0) + 1
-                has_begun = has_begun or line.startswith("read(0")
-                if has_begun and name not in NOT_TRIED:
-                    calls.append((name, counts[name]))
-        return calls
+        trace = read_trace()
+        first = trace[0][0]
+        own = [(name, number, rest) for process, name, number, rest in trace
+               if process == first]
+        begins = next(at for at, (name, _, rest) in enumerate(own)
+                      if name == "read" and rest.startswith("0,"))
+        # strace counts in each process, so its first write is the hook's own line as well.
+        parser = [(name, number) for process, name, number, _ in trace
+                  if process != first and name not in NOT_TRIED and (name, number) != ("write", 1)]
+        return ([(name, number) for name, number, _ in own[begins:] if name not in NOT_TRIED],
+                parser, {name for name, _ in parser} - {name for name, *_ in own})
 
-    def fail_at(self, name, number):
+    def again(self, standin):
+        """One more run must come to the same end as if nothing had been."""
+        result = self.call(standin)
+        if result.returncode != 0:
+            return [f"the next run failed: {result.stderr!r}"]
+        return differences(self.wanted, self.outcome(standin))
+
+    def fail_at(self, name, number, error, *options):
         with self.standin() as standin:
             before = standin.look()
-            result = self.call(standin, "-e", f"trace={name}",
-                               "-e", f"inject={name}:error=EIO:when={number}")
+            result = self.call(standin, *options, "-e", f"trace={name}",
+                               *inject(f"error={error}", (name, number)))
             if result.returncode == 0:
                 return [*differences(self.wanted, self.outcome(standin)),
                         *([f"standard error: {result.stderr!r}"] if result.stderr else [])]
-            return one_line(result) + differences(before, standin.look())
+            return one_line(result) + differences(before, standin.look()) + \
+                self.again(standin)
 
     def kill_at(self, name, number):
         with self.standin() as standin:
             before = standin.look()
-            self.call(standin, "-e", f"trace={name}",
-                      "-e", f"inject={name}:signal=SIGKILL:when={number}")
+            self.call(standin, "-e", f"trace={name}", *inject("signal=SIGKILL", (name, number)))
             after = standin.look()
-            problems = differences(
-                {what: before[what] for what in ("mounts of the host", "bundle")}, after)
-            again = self.call(standin)
-            if again.returncode != 0:
-                return problems + [f"the next run failed: {again.stderr!r}"]
-            return problems + differences(self.wanted, self.outcome(standin))
+            return differences({what: before[what] for what in
+                                ("mounts of the host", "bundle")}, after) + self.again(standin)
+
+    def parser_killed_at(self, name, number):
+        with self.standin() as standin:
+            before = standin.look()
+            result = self.call(standin, "-f", "-e", f"trace={name}",
+                               *inject("signal=SIGKILL", (name, number)))
+            return one_line(result, "the parser was killed by signal 9") + \
+                differences(before, standin.look()) + self.again(standin)
+
+    # ---- an error, and another one in the undo -------------------------------------------
+
+    def list_undoing(self, trigger):
+        """What is called to take back when a call has failed, or None if it does not fail."""
+        with self.standin() as standin:
+            result = self.call(standin, "-e", "trace=all", *inject("error=EIO", trigger))
+        if result.returncode == 0:
+            return None
+        trace = read_trace()
+        at = next(at for at, (*_, rest) in enumerate(trace) if rest.endswith("(INJECTED)"))
+        # The hook's own line is written to descriptor 2.
+        return [(name, number) for _, name, number, rest in trace[at + 1:]
+                if name in UNDOES and not (name == "write" and rest.startswith("2,"))]
+
+    def fail_twice(self, trigger, undoing):
+        with self.standin() as standin:
+            before = standin.look()
+            result = self.call(standin, "-e", f"trace={trigger[0]},{undoing[0]}",
+                               *inject("error=EIO", trigger, undoing))
+            return one_line(result, "could not be taken back (") + \
+                self.left(undoing[0], before, standin.look()) + self.again(standin)
+
+    @staticmethod
+    def left(name, before, after):
+        """Only the change itself may be left, and what cannot go before it goes."""
+        if name in ("bpf", "write"):
+            if before["device rules"] == after["device rules"]:
+                return ["the device rules are as before"]
+            return differences({**before, "device rules": None}, {**after, "device rules": None})
+        new = [line for line in after["mounts in the container"]
+               if line not in before["mounts in the container"]]
+        names = [path for path in after["root file system"]
+                 if path not in before["root file system"]]
+        # A node that is still mounted looks like one; below it nothing can be.
+        chain = sorted(names, key=len)
+        problems = [f"left: {names}" for above, below in zip(chain, chain[1:])
+                    if not below.startswith(f"{above}/")]
+        if not names:
+            problems.append("nothing is left")
+        if len(new) != (name in ("umount2", "fchdir")):
+            problems.append(f"mounts left: {new}")
+        same = {"mounts in the container": [], "root file system": {}}
+        return problems + differences({**before, **same}, {**after, **same})
+
+    def double_tests(self, calls):
+        """The last call that changes something, and the first one behind the device rules."""
+        triggers = [call for call in calls if call[0] in ("setns", "symlinkat")]
+        if self.has_all:
+            changing = calls.index(("setns", 1))
+            triggers = calls[changing:]
+        for trigger in triggers:
+            for undoing in self.list_undoing(trigger) or ():
+                yield (f"fails at {trigger[0]} no. {trigger[1]}, and again when it undoes at "
+                       f"{undoing[0]} no. {undoing[1]}",
+                       lambda trigger=trigger, undoing=undoing:
+                       self.fail_twice(trigger, undoing))
+
+    # ---- all -----------------------------------------------------------------------------
+
+    def errors_of(self, name, at, is_late):
+        """Which errors a call is tried with. at: its place in the list"""
+        errors = ["EIO"]
+        if self.has_all or name in CHANGES:
+            errors += ERRORS
+        else:
+            errors.append(ERRORS[at % len(ERRORS)])
+        return errors + list(SPECIAL.get(name, ()) if is_late else ())
 
     def tests(self):
-        calls = self.list_calls()
+        calls, parser, parsers_own = self.list_calls()
         # Before the container's process is opened nothing can have been changed.
-        first = calls.index(("pidfd_open", 1)) if ("pidfd_open", 1) in calls else 0
-        tests = [("the list of calls has all of the work in it", lambda: self.check_list(calls))]
-        for name, number in calls:
-            tests.append((f"fails at {name} no. {number}",
-                          lambda name=name, number=number: self.fail_at(name, number)))
+        first = calls.index(("pidfd_open", 1))
+        yield ("the list of calls has all of the work in it",
+               lambda: self.check_list(calls, parser))
+        for at, (name, number) in enumerate(calls):
+            for error in self.errors_of(name, at, at >= first):
+                yield (f"{error} at {name} no. {number}",
+                       lambda name=name, number=number, error=error:
+                       self.fail_at(name, number, error))
+        for at, (name, number) in enumerate(parser):
+            for error in self.errors_of(name, at, False):
+                yield (f"{error} at {name} no. {number} of the parser",
+                       lambda name=name, number=number, error=error:
+                       self.fail_at(name, number, error, "-f"))
         for name, number in calls[first:]:
-            tests.append((f"killed at {name} no. {number}",
-                          lambda name=name, number=number: self.kill_at(name, number)))
-        return tests
+            yield (f"killed at {name} no. {number}",
+                   lambda name=name, number=number: self.kill_at(name, number))
+        for name, number in parser:
+            if name in parsers_own:
+                yield (f"parser killed at {name} no. {number}",
+                       lambda name=name, number=number: self.parser_killed_at(name, number))
+        doubles = list(self.double_tests(calls))
+        yield "the undo has calls that can fail", lambda: self.check_doubles(doubles)
+        yield from doubles
 
-    def check_list(self, calls):
+    def check_list(self, calls, parser):
         names = {name for name, _ in calls}
         needed = {"pidfd_open", "open_tree", "mount_setattr", "setns", "move_mount",
                   "symlinkat"}
@@ -130,7 +267,14 @@ class Suite:
             needed |= {"socket", "connect", "sendto"}
         if self.kind is PinnedUnit:
             needed.add("renameat")
-        return [f"no {name} among the calls" for name in sorted(needed - names)]
+        missing = [f"no {name} among the calls" for name in sorted(needed - names)]
+        return missing + [f"no {name} among the parser's calls" for name in sorted(
+            {"setresuid", "capset", "prctl", "write"} - {name for name, _ in parser})]
+
+    def check_doubles(self, doubles):
+        needed = {"umount2", "fchdir", "unlinkat", "bpf" if self.version == 2 else "write"}
+        return [f"no {name} in the undo" for name in sorted(needed) if not any(
+            f"undoes at {name} " in text for text, _ in doubles)]
 
 
 class Unit(systemd.Scope):
@@ -172,7 +316,7 @@ KINDS = {"v1": StandIn, "v2": StandIn, "systemd": Unit, "pin": PinnedUnit}
 
 
 def main():
-    options = sandbox.arguments(__doc__, ("kind", list(KINDS)),
+    options = sandbox.arguments(__doc__, ("kind", list(KINDS)), ("much", ["sample", "all"]),
                                 tools=["busybox", "strace"])
     version = 1 if options.kind == "v1" else 2
     if version == 1:
@@ -181,7 +325,7 @@ def main():
         runtimes.use_cgroup_v2()
     if options.kind == "pin":
         systemd.mount_bpffs()
-    suite = Suite(options.hook, KINDS[options.kind], version)
+    suite = Suite(options.hook, KINDS[options.kind], version, options.much == "all")
     return sandbox.run_tests(suite.tests(), options.only)
 
 
