@@ -34,6 +34,19 @@ Test(mountinfo, shared_behind_the_dash_is_an_option_of_the_file_system)
 	cr_expect_not(mountinfo_is_shared("7 1 0:1 / /p rw - t s shared:1\n", 7));
 }
 
+Test(mountinfo, a_file_system_is_known_by_its_device_number)
+{
+	static const char host[] = "1 0 254:0 / / rw - ext4 /dev/vda rw\n"
+				   "2 1 0:4 / /x rw - tmpfs a rw\n";
+
+	cr_expect(mountinfo_has_file_system_of(host, text, 21));
+	cr_expect_not(mountinfo_has_file_system_of(host, text, 23));
+	cr_expect_not(mountinfo_has_file_system_of(host, text, 25),
+		      "0:4 is the beginning of 0:41, not the same");
+	cr_expect_not(mountinfo_has_file_system_of("", text, 21));
+	cr_expect(mountinfo_has_file_system_of(host, text, 99), "nothing is known of it");
+}
+
 Test(mountinfo, mounts_at_a_point_are_counted)
 {
 	cr_expect_eq(mountinfo_count_at(text, "/c/root"), 2);

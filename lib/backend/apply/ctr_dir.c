@@ -15,16 +15,29 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/syscalls.h"
+#include "base/text.h"
 
 /* Below a directory of the container: no link, no magic link, no way up. */
 #define RESOLVE_CTR (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
+/* Where links are followed, ".." of one gives EAGAIN whenever something is renamed anywhere
+   on the machine. Source: openat2(2), RESOLVE_IN_ROOT. */
+#define RESOLVE_FOLLOWING (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+#define RESOLVE_TRIES	  64
+
 /* ---- host side: the list ----------------------------------------------------------- */
 
-static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len)
+bool ctr_path_is_in_dev(const char *ctr_path)
 {
-	for (size_t i = 0; i < dirs->n; i++) {
-		if (strlen(dirs->dir[i].path) == len &&
+	return strncmp(ctr_path, "/dev/", 5) == 0;
+}
+
+static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len,
+		       bool follows_links)
+{
+	for (size_t i = 1; i < dirs->n; i++) {
+		if (dirs->dir[i].follows_links == follows_links &&
+		    strlen(dirs->dir[i].path) == len &&
 		    memcmp(dirs->dir[i].path, path, len) == 0) {
 			return i;
 		}
@@ -33,7 +46,8 @@ static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len
 }
 
 /* Lists every directory on the way to @path. Few are distinct: /dev, /dev/dri, by-path. */
-static int add_dirs_of(struct ctr_dirs *dirs, const char *path, struct err *err)
+static int add_dirs_of(struct ctr_dirs *dirs, const char *path, bool follows_links,
+		       struct err *err)
 {
 	size_t parent = 0;
 
@@ -42,7 +56,7 @@ static int add_dirs_of(struct ctr_dirs *dirs, const char *path, struct err *err)
 	}
 	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
 		size_t len = (size_t)(end - path);
-		size_t found = find_dir(dirs, path, len);
+		size_t found = find_dir(dirs, path, len, follows_links);
 
 		if (found == dirs->n) {
 			struct ctr_dir *dir;
@@ -53,6 +67,7 @@ static int add_dirs_of(struct ctr_dirs *dirs, const char *path, struct err *err)
 			dir->name = strrchr(dir->path, '/') + 1;
 			dir->parent = parent;
 			dir->fd = -1;
+			dir->follows_links = follows_links;
 		}
 		parent = found;
 	}
@@ -73,22 +88,37 @@ static int look_at_host_dev(struct ctr_dirs *dirs, struct err *err)
 	return 0;
 }
 
+static int list_dirs(struct ctr_dirs *dirs, const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	dirs->dir = xgrow(NULL, 0, sizeof(*dirs->dir));
+	dirs->dir[0] = (struct ctr_dir){.path = xstrdup("/"), .fd = -1};
+	dirs->dir[0].name = dirs->dir[0].path + 1;
+	dirs->n = 1;
+	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
+		r = add_dirs_of(dirs, plan->nodes[i].ctr.text, false, err);
+	}
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		const char *path = plan->links[i].ctr.text;
+
+		r = add_dirs_of(dirs, path, !ctr_path_is_in_dev(path), err);
+	}
+	if (r == 0 && plan->own_dir) {
+		autofree char *inside = xasprintf("%s/", plan->own_dir);
+
+		r = add_dirs_of(dirs, inside, false, err);
+	}
+	return r;
+}
+
 int ctr_dirs_prepare(const struct plan *plan, const struct ctr_process *process,
 		     struct ctr_dirs *ret, struct err *err)
 {
 	struct ctr_dirs dirs = {0};
-	int r = 0;
+	int r;
 
-	dirs.dir = xgrow(NULL, 0, sizeof(*dirs.dir));
-	dirs.dir[0] = (struct ctr_dir){.path = xstrdup("/"), .fd = -1};
-	dirs.dir[0].name = dirs.dir[0].path + 1;
-	dirs.n = 1;
-	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
-		r = add_dirs_of(&dirs, plan->nodes[i].ctr.text, err);
-	}
-	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
-		r = add_dirs_of(&dirs, plan->links[i].ctr.text, err);
-	}
+	r = list_dirs(&dirs, plan, err);
 	if (r == 0) {
 		r = look_at_host_dev(&dirs, err);
 	}
@@ -112,6 +142,7 @@ void ctr_dirs_close(struct ctr_dirs *dirs)
 	}
 	free(dirs->dir);
 	free(dirs->mountinfo);
+	free(dirs->host_mountinfo);
 	*dirs = (struct ctr_dirs){0};
 }
 
@@ -151,6 +182,26 @@ static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *d
 	return 0;
 }
 
+/*
+ * A volume shows a directory of the host, where a change would stay for good; the host has
+ * its file system mounted itself. What the runtime mounted for this container alone, such
+ * as a tmpfs on /run, nobody else has.
+ */
+static int check_not_volume(const struct ctr_dirs *dirs, const struct ctr_dir *dir,
+			    struct err *err)
+{
+	if (dir->mount_id == dirs->dir[0].mount_id ||
+	    (dirs->host_mountinfo &&
+	     !mountinfo_has_file_system_of(dirs->host_mountinfo, dirs->mountinfo,
+					   dir->mount_id))) {
+		return 0;
+	}
+	return err_set(err, EXDEV,
+		       "change '%s' in the container: a directory of the host is mounted "
+		       "there; do not mount a volume at that place",
+		       dir->path);
+}
+
 int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct err *err)
 {
 	struct stat st;
@@ -171,6 +222,9 @@ int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct 
 			dir->path);
 	}
 	r = check_not_shared(dirs, dir, err);
+	if (r == 0 && !text_equals(dir->path, "/dev") && !ctr_path_is_in_dev(dir->path)) {
+		r = check_not_volume(dirs, dir, err);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -229,9 +283,26 @@ int ctr_dir_open_entry(const struct ctr_dir *dir, const char *name, int flags,
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_dir(const struct ctr_dir *parent, struct ctr_dir *dir)
+static int open_following(const struct ctr_dirs *dirs, const struct ctr_dir *dir)
 {
-	int fd = ctr_dir_open_entry(parent, dir->name, O_PATH | O_DIRECTORY, 0);
+	int fd;
+
+	for (int try = 0; try < RESOLVE_TRIES; try++) {
+		fd = sys_openat2(dirs->dir[0].fd, dir->path, O_PATH | O_DIRECTORY, 0,
+				 RESOLVE_FOLLOWING);
+		if (fd >= 0 || errno != EAGAIN) {
+			break;
+		}
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_dir(const struct ctr_dirs *dirs, struct ctr_dir *dir)
+{
+	int fd = dir->follows_links
+			 ? open_following(dirs, dir)
+			 : ctr_dir_open_entry(&dirs->dir[dir->parent], dir->name,
+					      O_PATH | O_DIRECTORY, 0);
 
 	if (fd < 0) {
 		return fd;
@@ -247,13 +318,13 @@ static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
 	struct ctr_dir *parent = &dirs->dir[dir->parent];
 	int r;
 
-	r = open_dir(parent, dir);
+	r = open_dir(dirs, dir);
 	if (r == -ENOENT) {
 		r = make_dir(dirs, parent, dir, process, undo, err);
 		if (r < 0) {
 			return r;
 		}
-		r = open_dir(parent, dir);
+		r = open_dir(dirs, dir);
 	}
 	if (r == -ELOOP || r == -ENOTDIR) {
 		return err_set(
@@ -270,6 +341,7 @@ static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
 }
 
 struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path,
+				     bool follows_links,
 				     const struct ctr_process *process,
 				     struct undo_log *undo, const char **ret_name,
 				     struct err *err)
@@ -278,13 +350,29 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
 	size_t len = (size_t)(name - 1 - ctr_path);
 	size_t at = 0;
 
+	*ret_name = name;
+	if (follows_links && len > 0) {
+		struct ctr_dir *dir =
+			&dirs->dir[find_dir(dirs, ctr_path, len, follows_links)];
+
+		/* Mostly it is there, so that those above it need not be opened. */
+		if (dir->fd >= 0) {
+			return dir;
+		}
+		if (open_dir(dirs, dir) == 0) {
+			return ctr_mount_id(dir->fd, dir->path, &dir->mount_id, err) < 0
+				       ? NULL
+				       : dir;
+		}
+	}
 	/* A parent stands before its children, so one pass from the front opens them in
 	   order. */
 	for (size_t i = 1; i < dirs->n; i++) {
 		struct ctr_dir *dir = &dirs->dir[i];
 		size_t dir_len = strlen(dir->path);
 
-		if (dir_len > len || memcmp(ctr_path, dir->path, dir_len) != 0 ||
+		if (dir->follows_links != follows_links || dir_len > len ||
+		    memcmp(ctr_path, dir->path, dir_len) != 0 ||
 		    ctr_path[dir_len] != '/') {
 			continue;
 		}
@@ -293,6 +381,5 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
 		}
 		at = i;
 	}
-	*ret_name = name;
 	return &dirs->dir[at];
 }

@@ -6,6 +6,11 @@
  * The list is made from the plan's paths on the host side. In the container each directory
  * is opened at most once, from its parent's descriptor, and made where it is missing; after
  * that only the descriptor is used.
+ *
+ * In /dev and on the way to the plan's own directory a symbolic link is refused: an image
+ * has no reason for one there. The directories of other links are the image's, which has
+ * /lib -> usr/lib: there links are followed, by the kernel and with the container's root as
+ * "/", so that none leads out.
  */
 
 #include <stdbool.h>
@@ -24,7 +29,8 @@ struct ctr_dir {
 	size_t parent;	  /* index in the list; the root is its own */
 	int fd;		  /* O_PATH, or -1: not opened yet */
 	uint64_t mount_id;
-	bool may_change; /* has been checked by ctr_dir_check_may_change() */
+	bool follows_links; /* of the image, on the way to it */
+	bool may_change;    /* has been checked by ctr_dir_check_may_change() */
 };
 
 struct ctr_dirs {
@@ -35,7 +41,12 @@ struct ctr_dirs {
 	bool host_dev_is_fs; /* it is a file system of its own, not a directory of "/" */
 	/* The container's /proc/PID/mountinfo, read before the first change. */
 	char *mountinfo;
+	/* Ours, read before setns(); NULL: nothing needs it. */
+	char *host_mountinfo;
 };
+
+/* Is the path in /dev, where links of the image are refused? */
+bool ctr_path_is_in_dev(const char *ctr_path);
 
 /**
  * ctr_dirs_prepare() - Host side: list the directories
@@ -48,6 +59,7 @@ void ctr_dirs_close(struct ctr_dirs *dirs);
 /**
  * ctr_dirs_open_parent() - The directory of an entry, opened
  * @ctr_path:	the entry's path, one of the plan's
+ * @follows_links: as it was listed: links that are not in /dev
  * @undo:	gets a record for every directory that is made
  * @ret_name:	last component of @ctr_path, in @ctr_path
  * @err:	ELOOP: a link or a file stands in for a directory; EXDEV: a directory is
@@ -56,6 +68,7 @@ void ctr_dirs_close(struct ctr_dirs *dirs);
  * Return: the directory, or NULL.
  */
 struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path,
+				     bool follows_links,
 				     const struct ctr_process *process,
 				     struct undo_log *undo, const char **ret_name,
 				     struct err *err);
@@ -63,7 +76,8 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
 /**
  * ctr_dir_check_may_change() - May we put something into this directory?
  * @err:	EXDEV: it is on a shared mount, so that the host would see the change; or it
- *		is the host's own devtmpfs
+ *		is the host's own devtmpfs; or, out of /dev, a volume: a mount that is neither
+ *		the container's root nor of a file system that the host does not have
  */
 int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct err *err);
 

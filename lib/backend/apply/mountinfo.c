@@ -11,6 +11,8 @@
 /* What is of interest in a line, as parts of it. */
 struct line {
 	const char *options_end; /* at " - " */
+	const char *device;	 /* "MAJ:MIN" */
+	size_t device_len;
 	const char *point;
 	size_t point_len;
 	const char *type;
@@ -39,6 +41,10 @@ static bool read_line(const char *line, struct line *ret)
 			return false;
 		}
 		point++;
+		if (field == 2) {
+			ret->device = point;
+			ret->device_len = strcspn(point, " \n");
+		}
 	}
 	ret->options_end = dash;
 	ret->point = point;
@@ -80,6 +86,25 @@ char *mountinfo_point_of(const char *text, uint64_t id)
 		return NULL;
 	}
 	return xstrndup(line.point, line.point_len);
+}
+
+bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t id)
+{
+	const char *found = find_id(text, id);
+	struct line wanted;
+
+	if (!found || !read_line(found, &wanted)) {
+		return true;
+	}
+	for (const char *at = other; *at; at = mountinfo_next(at)) {
+		struct line line;
+
+		if (read_line(at, &line) && line.device_len == wanted.device_len &&
+		    memcmp(line.device, wanted.device, line.device_len) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 size_t mountinfo_count_at(const char *text, const char *point)

@@ -21,6 +21,10 @@ bool mountinfo_is_shared(const char *text, uint64_t id);
 /* Mount point of the mount @id, as it is written, to free(); NULL: no such mount. */
 char *mountinfo_point_of(const char *text, uint64_t id);
 
+/* Does @other mount the file system (by its device number) of the mount @id in @text? True as
+   well if @id is not in @text. */
+bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t id);
+
 /* Number of mounts at @point, which is as it is written. */
 size_t mountinfo_count_at(const char *text, const char *point);
 

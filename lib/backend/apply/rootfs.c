@@ -24,19 +24,25 @@
 void rootfs_close(struct rootfs *rootfs)
 {
 	ctr_dirs_close(&rootfs->dirs);
-	free(rootfs->host_mountinfo);
 	*rootfs = (struct rootfs){0};
 }
 
 int rootfs_prepare(const struct plan *plan, const struct ctr_process *process,
 		   struct undo_log *undo, struct rootfs *ret, struct err *err)
 {
-	struct rootfs rootfs = {.process = process, .undo = undo};
+	struct rootfs rootfs = {
+		.process = process,
+		.undo = undo,
+		.leaves_dev = plan->own_dir,
+	};
 	int r;
 
 	r = ctr_dirs_prepare(plan, process, &rootfs.dirs, err);
 	if (r < 0) {
 		return r;
+	}
+	for (size_t i = 0; i < plan->n_links; i++) {
+		rootfs.leaves_dev |= !ctr_path_is_in_dev(plan->links[i].ctr.text);
 	}
 	undo_log_reserve(undo, rootfs.dirs.n + CHANGES_OF_AN_ENTRY *
 						       (plan->n_nodes + plan->n_links));
@@ -59,12 +65,13 @@ int rootfs_look_from_host(struct rootfs *rootfs, const char *path, struct err *e
 	autoclose int fd = -1;
 
 	fd = sys_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
-	/* A runtime may have mounted the root in the container's namespace alone. */
-	if (fd < 0 || !is_mount_root(fd)) {
+	/* A runtime may have mounted the root in the container's namespace alone. Whoever
+	   works outside of /dev must know volumes. */
+	if (!rootfs->leaves_dev && (fd < 0 || !is_mount_root(fd))) {
 		return 0;
 	}
 	return ctr_process_read_own(rootfs->process, "mountinfo", LIMIT_MOUNTINFO_BYTES,
-				    &rootfs->host_mountinfo, err);
+				    &rootfs->dirs.host_mountinfo, err);
 }
 
 /*
@@ -79,8 +86,8 @@ static int check_is_container_root(const struct rootfs *rootfs, const char *path
 	autofree char *point = mountinfo_point_of(rootfs->dirs.mountinfo, root->mount_id);
 	size_t n_host = 0;
 
-	if (point && rootfs->host_mountinfo) {
-		n_host = mountinfo_count_at(rootfs->host_mountinfo, point);
+	if (point && rootfs->dirs.host_mountinfo) {
+		n_host = mountinfo_count_at(rootfs->dirs.host_mountinfo, point);
 	}
 	if (!point || !is_mount_root(root->fd) ||
 	    mountinfo_count_at(rootfs->dirs.mountinfo, point) <= n_host) {
@@ -266,7 +273,7 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
 	autoclose int target_fd = -1;
 	struct ctr_dir *dir;
 
-	dir = ctr_dirs_open_parent(&rootfs->dirs, node->ctr.text, rootfs->process,
+	dir = ctr_dirs_open_parent(&rootfs->dirs, node->ctr.text, false, rootfs->process,
 				   rootfs->undo, &record.name, err);
 	if (!dir) {
 		return -err->code;
@@ -347,7 +354,7 @@ int rootfs_make_link(struct rootfs *rootfs, const struct plan *plan,
 	struct ctr_dir *dir;
 	int r;
 
-	dir = ctr_dirs_open_parent(&rootfs->dirs, link->ctr.text, rootfs->process,
+	dir = ctr_dirs_open_parent(&rootfs->dirs, link->ctr.text, false, rootfs->process,
 				   rootfs->undo, &record.name, err);
 	if (!dir) {
 		return -err->code;

@@ -20,8 +20,7 @@ struct rootfs {
 	const struct ctr_process *process; /* borrowed */
 	struct undo_log *undo;		   /* borrowed */
 	size_t n_attached;		   /* nodes that were not there already */
-	/* Ours, if the root is a mount on the host as well; NULL: it is not. */
-	char *host_mountinfo;
+	bool leaves_dev;		   /* the plan has places outside of /dev */
 };
 
 void rootfs_close(struct rootfs *rootfs);
