@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind.c - host nodes as detached mounts, ready to be attached in the container */
+/* bind.c - host nodes and files as detached mounts, ready to be attached in the container */
 
 #include "backend/apply/bind.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -21,37 +22,73 @@ void bind_sources_close(struct bind_sources *sources)
 	*sources = (struct bind_sources){0};
 }
 
-/* An O_PATH descriptor: the driver is not called, and what was checked is what is bound. */
-static int open_node(const struct plan_node *node, int host_root_fd, struct err *err)
+/* An O_PATH descriptor: no driver is called, and what was checked is what is bound. */
+static int open_host_path(const char *what, const char *path, int host_root_fd,
+			  struct stat *ret_st, struct err *err)
 {
 	autoclose int fd = -1;
-	struct stat st;
 
-	fd = sys_openat2(host_root_fd, node->host.text + 1, O_PATH | O_NOFOLLOW, 0,
+	fd = sys_openat2(host_root_fd, path + 1, O_PATH | O_NOFOLLOW, 0,
 			 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (fd < 0) {
 		if (errno == ENOSYS) {
 			return err_old_kernel(err, "openat2");
 		}
-		return err_sys(err, errno, "open host node '%s'", node->host.text);
+		return err_sys(err, errno, "open host %s '%s'", what, path);
 	}
-	if (fstat(fd, &st) < 0) {
-		return err_sys(err, errno, "look at host node '%s'", node->host.text);
+	if (fstat(fd, ret_st) < 0) {
+		return err_sys(err, errno, "look at host %s '%s'", what, path);
 	}
-	if (!S_ISCHR(st.st_mode)) {
+	return steal_fd(&fd);
+}
+
+static int check_node(const struct plan_node *node, const struct stat *st,
+		      struct err *err)
+{
+	if (!S_ISCHR(st->st_mode)) {
 		return err_set(err, EINVAL,
 			       "look at host node '%s': it is not a character device",
 			       node->host.text);
 	}
-	if (st.st_rdev != makedev(node->major, node->minor)) {
+	if (st->st_rdev != makedev(node->major, node->minor)) {
 		return err_set(
 			err, EINVAL,
 			"look at host node '%s': it is device %u:%u, but the driver's is "
 			"%u:%u; remove it and let udev or the driver's tool make it anew",
-			node->host.text, major(st.st_rdev), minor(st.st_rdev),
+			node->host.text, major(st->st_rdev), minor(st->st_rdev),
 			node->major, node->minor);
 	}
-	return steal_fd(&fd);
+	return 0;
+}
+
+/* @path: of the host, for messages */
+static int clone_mount(const char *what, const char *path, int source_fd,
+		       struct mount_attr *attr, struct err *err)
+{
+	autoclose int mount_fd = -1;
+
+	mount_fd = open_tree(source_fd, "",
+			     AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd < 0) {
+		if (errno == ENOSYS) {
+			return err_old_kernel(err, "open_tree");
+		}
+		if (errno == EPERM) {
+			return err_set(err, EPERM,
+				       "clone host %s '%s': no permission; the hook "
+				       "needs CAP_SYS_ADMIN, as the runtime that calls "
+				       "it has",
+				       what, path);
+		}
+		return err_sys(err, errno, "clone host %s '%s'", what, path);
+	}
+	if (mount_setattr(mount_fd, "", AT_EMPTY_PATH, attr, sizeof(*attr)) < 0) {
+		if (errno == ENOSYS) {
+			return err_old_kernel(err, "mount_setattr");
+		}
+		return err_sys(err, errno, "make the mount of '%s' read-only", path);
+	}
+	return steal_fd(&mount_fd);
 }
 
 static int clone_node(const struct plan_node *node, int host_root_fd, struct err *err)
@@ -61,45 +98,56 @@ static int clone_node(const struct plan_node *node, int host_root_fd, struct err
 		.propagation = MS_PRIVATE,
 	};
 	autoclose int node_fd = -1;
-	autoclose int mount_fd = -1;
+	struct stat st;
+	int r;
 
-	node_fd = open_node(node, host_root_fd, err);
+	node_fd = open_host_path("node", node->host.text, host_root_fd, &st, err);
 	if (node_fd < 0) {
 		return node_fd;
 	}
-	mount_fd = open_tree(node_fd, "",
-			     AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount_fd < 0) {
-		if (errno == ENOSYS) {
-			return err_old_kernel(err, "open_tree");
-		}
-		if (errno == EPERM) {
-			return err_set(
-				err, EPERM,
-				"clone host node '%s': no permission; the hook needs "
-				"CAP_SYS_ADMIN, as the runtime that calls it has",
-				node->host.text);
-		}
-		return err_sys(err, errno, "clone host node '%s'", node->host.text);
+	r = check_node(node, &st, err);
+	return r < 0 ? r : clone_mount("node", node->host.text, node_fd, &attr, err);
+}
+
+/* A file of the driver, or the socket of its daemon. */
+static int clone_file(const struct plan_mount *mount, int host_root_fd, struct err *err)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		.propagation = MS_PRIVATE,
+	};
+	bool is_socket = mount->kind == MOUNT_SOCKET;
+	autoclose int fd = -1;
+	struct stat st;
+
+	fd = open_host_path("file", mount->host.text, host_root_fd, &st, err);
+	if (fd < 0) {
+		return fd;
 	}
-	if (mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
-		if (errno == ENOSYS) {
-			return err_old_kernel(err, "mount_setattr");
-		}
-		return err_sys(err, errno, "make the mount of '%s' read-only",
-			       node->host.text);
+	if (is_socket ? !S_ISSOCK(st.st_mode) : !S_ISREG(st.st_mode)) {
+		return err_set(err, EINVAL, "look at host file '%s': it is not a %s",
+			       mount->host.text, is_socket ? "socket" : "regular file");
 	}
-	return steal_fd(&mount_fd);
+	if (is_socket) {
+		attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	}
+	return clone_mount("file", mount->host.text, fd, &attr, err);
 }
 
 int bind_prepare(const struct plan *plan, int host_root_fd, struct bind_sources *ret,
 		 struct err *err)
 {
 	cleanup(bind_sources_closep) struct bind_sources sources = {0};
+	size_t n = plan->n_nodes + plan->n_mounts;
 
-	sources.mount_fd = xcalloc(plan->n_nodes, sizeof(*sources.mount_fd));
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		int fd = clone_node(&plan->nodes[i], host_root_fd, err);
+	sources.mount_fd = xcalloc(n, sizeof(*sources.mount_fd));
+	sources.file_fd = sources.mount_fd + plan->n_nodes;
+	while (sources.n < n) {
+		size_t i = sources.n;
+		int fd = i < plan->n_nodes
+				 ? clone_node(&plan->nodes[i], host_root_fd, err)
+				 : clone_file(&plan->mounts[i - plan->n_nodes],
+					      host_root_fd, err);
 
 		if (fd < 0) {
 			return fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* bind.h - host nodes as detached mounts, ready to be attached in the container */
+/* bind.h - host nodes and files as detached mounts, ready to be attached in the container */
 
 #include <stddef.h>
 
@@ -8,9 +8,10 @@
 #include "base/err.h"
 #include "model/plan.h"
 
-/* One mount fd a node of the plan, in the plan's order. */
+/* One mount fd a node of the plan, then one a mount of the plan, in the plan's order. */
 struct bind_sources {
 	int *mount_fd;
+	const int *file_fd; /* the plan's mounts, in `mount_fd` */
 	size_t n;
 };
 
@@ -18,13 +19,14 @@ void bind_sources_close(struct bind_sources *sources);
 DEFINE_CLEANUP(struct bind_sources, bind_sources_close)
 
 /**
- * bind_prepare() - Clone every node of the plan into a mount that is nowhere yet
+ * bind_prepare() - Clone every node and file of the plan into a mount that is nowhere yet
  * @host_root_fd: where the plan's host paths start; borrowed
- * @err:	ENOENT, EINVAL (no character device, or another number than the plan says),
- *		EOPNOTSUPP (Linux < 5.12), EPERM
+ * @err:	ENOENT, EINVAL (no character device, or another number than the plan says; no
+ *		file), EOPNOTSUPP (Linux < 5.12), EPERM
  *
- * Each clone is read-only, nosuid, noexec and private: the container opens the node for
- * reading and writing, but cannot chmod or chown the host's inode.
+ * Each clone is private. A node's is read-only, nosuid and noexec: the container opens it
+ * for reading and writing, but cannot chmod or chown the host's inode. The other kinds of
+ * mounts are as plan.h says.
  *
  * Needs: CAP_SYS_ADMIN in the user namespace of our mount namespace. Must run in the host's
  * mount namespace: open_tree() refuses a mount of another one.
