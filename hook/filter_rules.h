@@ -64,7 +64,8 @@ struct filter_rule {
 		ANY(mkdirat), ANY(symlinkat), ANY(unlinkat), ANY(move_mount),          \
 		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
 		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
-		ANY(wait4), WHEN(bpf, 0, BPF_PROG_ATTACH)
+		ANY(wait4), ANY(open_tree), ANY(mount_setattr), ANY(fstatfs),          \
+		ANY(renameat2), WHEN(bpf, 0, BPF_PROG_ATTACH)
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {
@@ -88,7 +89,6 @@ static const struct filter_rule host_rules[] = {
 	ANY(getdents64),
 	WHEN(fcntl, 1, F_GETFL),
 	WHEN(fcntl, 1, F_SETFD),
-	ANY(fstatfs),
 	ANY(getcwd),
 	ANY(getppid),
 	/* glibc's poll() is ppoll where there is no poll, as on arm64. */
@@ -96,8 +96,11 @@ static const struct filter_rule host_rules[] = {
 	ANY(ppoll),
 	ANY(pidfd_open),
 	ANY(clock_gettime),
-	ANY(open_tree),
-	ANY(mount_setattr),
+	/* A tmpfs of our own, and the empty files in it. */
+	ANY(fsopen),
+	ANY(fsconfig),
+	ANY(fsmount),
+	ANY(mknodat),
 	/* systemd over D-Bus, only where it has to be told: so not before the filter. A
 	   socket to the outside of the machine cannot be made. */
 	WHEN(socket, 0, AF_UNIX),
@@ -107,12 +110,11 @@ static const struct filter_rule host_rules[] = {
 	WHEN(bpf, 0, BPF_PROG_QUERY),
 	WHEN(bpf, 0, BPF_PROG_GET_FD_BY_ID),
 	WHEN(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),
-	/* The pinned program of a unit. glibc's renameat() is renameat2 where there is no
-	   renameat, as on riscv64. */
+	/* The pinned program of a unit. glibc's renameat() is renameat2, which is allowed
+	   anyway, where there is no renameat, as on riscv64. */
 	WHEN(bpf, 0, BPF_OBJ_GET),
 	WHEN(bpf, 0, BPF_OBJ_PIN),
 	ANY(renameat),
-	ANY(renameat2),
 	ANY(capget),
 	ANY(capset),
 	ANY(seccomp),

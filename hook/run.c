@@ -25,13 +25,13 @@ static int apply(const struct request *request, const struct host *host,
 {
 	const struct oci_state *state = &request->parsed.state;
 	autofree char *rootfs_path = NULL;
-	struct err warning = {0};
+	struct err warnings[APPLY_WARNING_COUNT] = {0};
 	struct apply_target target = {
 		.pid = state->pid,
 		.id = state->id,
 		.host_root_fd = host->root_fd,
 		.entered = sandbox_enter_container,
-		.warning = &warning,
+		.warnings = warnings,
 	};
 	int r;
 
@@ -45,8 +45,10 @@ static int apply(const struct request *request, const struct host *host,
 	}
 	target.rootfs_path = rootfs_path;
 	r = apply_plan(plan, &target, err);
-	if (r == 0 && warning.code != 0) {
-		plan_warn(plan, "%s", warning.msg);
+	for (size_t i = 0; i < APPLY_WARNING_COUNT && r == 0; i++) {
+		if (warnings[i].code != 0) {
+			plan_warn(plan, "%s", warnings[i].msg);
+		}
 	}
 	return r;
 }

@@ -7,6 +7,9 @@
 
 #include "backend/apply/bind.h"
 #include "backend/apply/cgroup.h"
+#include "backend/apply/ctr_link.h"
+#include "backend/apply/own_dir.h"
+#include "backend/apply/proc_file.h"
 #include "backend/apply/process.h"
 #include "backend/apply/rootfs.h"
 #include "backend/apply/undo.h"
@@ -28,38 +31,123 @@ static int make_link(struct rootfs *rootfs, const struct plan *plan,
 	return r;
 }
 
+/* All that is made before the first change. */
+struct prepared {
+	struct ctr_process process;
+	struct bind_sources sources;
+	struct cgroup_rules rules;
+	struct undo_log undo;
+	struct rootfs rootfs;
+	struct own_dir own_dir;
+	struct ctr_links links;
+	struct proc_files files;
+};
+
+static void prepared_clear(struct prepared *prepared)
+{
+	proc_files_close(&prepared->files);
+	ctr_links_clear(&prepared->links);
+	own_dir_close(&prepared->own_dir);
+	rootfs_close(&prepared->rootfs);
+	undo_log_clear(&prepared->undo);
+	cgroup_rules_clear(&prepared->rules);
+	bind_sources_close(&prepared->sources);
+	ctr_process_close(&prepared->process);
+}
+DEFINE_CLEANUP(struct prepared, prepared_clear)
+
+static int prepare(const struct plan *plan, const struct apply_target *target,
+		   struct prepared *ret, struct err *err)
+{
+	int r;
+
+	r = ctr_process_open(target->pid, &ret->process, err);
+	if (r == 0) {
+		r = bind_prepare(plan, target->host_root_fd, &ret->sources, err);
+	}
+	if (r == 0) {
+		r = own_dir_prepare(plan, &ret->undo, &ret->own_dir, err);
+	}
+	if (r == 0) {
+		r = cgroup_prepare(plan, &ret->process, target->id, &ret->undo,
+				   &ret->rules, &target->warnings[APPLY_WARNING_CGROUP],
+				   err);
+	}
+	if (r == 0) {
+		r = rootfs_prepare(plan, &ret->process, &ret->undo, &ret->rootfs, err);
+	}
+	if (r == 0) {
+		r = rootfs_look_from_host(&ret->rootfs, target->rootfs_path, err);
+	}
+	if (r == 0) {
+		ctr_links_prepare(plan, &ret->undo, &ret->links);
+		proc_files_prepare(plan, &ret->undo, &ret->files);
+	}
+	return r;
+}
+
+static int attach_nodes(const struct plan *plan, struct prepared *prepared,
+			struct err *err)
+{
+	struct rootfs *rootfs = &prepared->rootfs;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
+		r = rootfs_attach_node(rootfs, &plan->nodes[i],
+				       prepared->sources.mount_fd[i], err);
+	}
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		if (ctr_path_is_in_dev(plan->links[i].ctr.text)) {
+			r = make_link(rootfs, plan, &plan->links[i], err);
+		}
+	}
+	return r;
+}
+
+static int attach_driver(const struct plan *plan, struct prepared *prepared,
+			 struct err *err)
+{
+	struct rootfs *rootfs = &prepared->rootfs;
+	int r;
+
+	r = own_dir_attach(&prepared->own_dir, &prepared->sources, rootfs, err);
+	if (r == 0) {
+		r = proc_files_attach(&prepared->files, &prepared->own_dir, rootfs, err);
+	}
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		if (!ctr_path_is_in_dev(plan->links[i].ctr.text)) {
+			r = ctr_link_make(&prepared->links, plan, &plan->links[i], rootfs,
+					  err);
+		}
+	}
+	return r;
+}
+
 /* From here on things change; nothing is allocated any more once the cgroup is done. */
 static int change(const struct plan *plan, const struct apply_target *target,
-		  const struct ctr_process *process, const struct cgroup_rules *rules,
-		  const struct bind_sources *sources, struct rootfs *rootfs,
-		  struct undo_log *undo, struct err *err)
+		  struct prepared *prepared, struct err *err)
 {
 	int r;
 
 	r = deadline_check(err);
 	if (r == 0) {
-		r = cgroup_allow(rules, undo, target->warning, err);
+		r = cgroup_allow(&prepared->rules, &prepared->undo,
+				 &target->warnings[APPLY_WARNING_CGROUP], err);
 	}
-	if (r < 0) {
-		return r;
+	if (r == 0) {
+		r = ctr_process_enter_mount_ns(&prepared->process, err);
 	}
-	r = ctr_process_enter_mount_ns(process, err);
-	if (r < 0) {
-		return r;
-	}
-	if (target->entered) {
+	if (r == 0 && target->entered) {
 		r = target->entered(err);
-		if (r < 0) {
-			return r;
-		}
 	}
-	r = rootfs_open(rootfs, target->rootfs_path, err);
-	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
-		r = rootfs_attach_node(rootfs, &plan->nodes[i], sources->mount_fd[i],
-				       err);
+	if (r == 0) {
+		r = rootfs_open(&prepared->rootfs, target->rootfs_path, err);
 	}
-	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
-		r = make_link(rootfs, plan, &plan->links[i], err);
+	if (r == 0) {
+		r = attach_nodes(plan, prepared, err);
+	}
+	if (r == 0) {
+		r = attach_driver(plan, prepared, err);
 	}
 	return r < 0 ? r : deadline_check(err);
 }
@@ -67,36 +155,25 @@ static int change(const struct plan *plan, const struct apply_target *target,
 int apply_plan(const struct plan *plan, const struct apply_target *target,
 	       struct err *err)
 {
-	cleanup(ctr_process_closep) struct ctr_process process = CTR_PROCESS_NONE;
-	cleanup(bind_sources_closep) struct bind_sources sources = {0};
-	cleanup(cgroup_rules_clearp) struct cgroup_rules rules = {0};
-	cleanup(undo_log_clearp) struct undo_log undo = {0};
-	cleanup(rootfs_closep) struct rootfs rootfs = {0};
+	cleanup(prepared_clearp) struct prepared prepared = {
+		.process = CTR_PROCESS_NONE,
+		.own_dir = OWN_DIR_NONE,
+	};
 	int r;
 
-	r = ctr_process_open(target->pid, &process, err);
+	r = prepare(plan, target, &prepared, err);
 	if (r < 0) {
 		return r;
 	}
-	r = bind_prepare(plan, target->host_root_fd, &sources, err);
+	r = change(plan, target, &prepared, err);
 	if (r < 0) {
+		undo_log_revert(&prepared.undo, err);
 		return r;
 	}
-	r = cgroup_prepare(plan, &process, target->id, &undo, &rules, target->warning,
-			   err);
-	if (r < 0) {
-		return r;
-	}
-	r = rootfs_prepare(plan, &process, &undo, &rootfs, err);
-	if (r == 0) {
-		r = rootfs_look_from_host(&rootfs, target->rootfs_path, err);
-	}
-	if (r < 0) {
-		return r;
-	}
-	r = change(plan, target, &process, &rules, &sources, &rootfs, &undo, err);
-	if (r < 0) {
-		undo_log_revert(&undo, err);
-	}
-	return r;
+	ctr_links_tell_missing(&prepared.links, &target->warnings[APPLY_WARNING_MISSING]);
+	ctr_links_tell_kept(&prepared.links, &target->warnings[APPLY_WARNING_KEPT]);
+	ctr_links_tell_replaced(&prepared.links,
+				&target->warnings[APPLY_WARNING_REPLACED]);
+	target->warnings[APPLY_WARNING_FILE] = prepared.files.warning;
+	return 0;
 }

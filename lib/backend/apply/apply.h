@@ -7,11 +7,14 @@
  *
  *   host side     process  pidfd, procfs, mount namespace, user namespace maps
  *                 bind     an O_PATH fd of each source, checked, cloned by open_tree()
+ *                 own_dir  a detached tmpfs
  *                 cgroup   the device controller's rules
  *   setns
  *   container     rootfs   the root's fd; targets below it through openat2() only
- *                 bind     move_mount() fd to fd
- *                 links
+ *                 nodes    move_mount() fd to fd, and the links in /dev
+ *                 own_dir  the tmpfs with the driver's files
+ *                 files    content of our own over files of /proc
+ *                 links    in the image's directories, into own_dir
  *
  * Nothing is visible before the cgroup step, and most failures happen before it. Each
  * change pushes an undo record first; a failure undoes them in reverse. Nothing is
@@ -20,6 +23,16 @@
 
 #include "base/err.h"
 #include "model/plan.h"
+
+/* What the user should know of a plan that was applied. */
+enum apply_warning {
+	APPLY_WARNING_CGROUP,	/* the device rules may not last */
+	APPLY_WARNING_MISSING,	/* links that could not be made */
+	APPLY_WARNING_KEPT,	/* the image's own files at the places of links */
+	APPLY_WARNING_REPLACED, /* the image's own links */
+	APPLY_WARNING_FILE,	/* a file of /proc that is not there */
+	APPLY_WARNING_COUNT,
+};
 
 struct apply_target {
 	pid_t pid;		 /* the container's init */
@@ -31,9 +44,9 @@ struct apply_target {
 	   its failure undoes all. NULL: nothing. */
 	int (*entered)(struct err *err);
 
-	/* Filled when all is done but may not last: the plan was applied, and whoever reads
-	   the log should know. Borrowed. */
-	struct err *warning;
+	/* APPLY_WARNING_COUNT of them; those that have something to say are filled.
+	   Borrowed. */
+	struct err *warnings;
 };
 
 /**
