@@ -8,6 +8,10 @@
  * What is not listed fails with EPERM: a message and an undo follow. A phase's filter stays
  * in force below the next one's, so each later table is a part of the earlier one's. (The
  * parser needs none: it is in seccomp's strict mode.)
+ *
+ * A call that an architecture does not have is passed over by libseccomp: those whose names end
+ * in 2, 32 or 64, and sigreturn, are what C libraries call where a word has 32 bits. What came
+ * out is checked for each architecture by test/lint/check_filters.py.
  */
 
 #include <fcntl.h>
@@ -53,10 +57,13 @@ struct filter_rule {
 	}
 
 /* Memory of malloc(): never executable. */
-#define MEMORY_RULES \
-	ANY(brk), UNLESS(mmap, 2, PROT_EXEC), ANY(munmap), ANY(mremap), ANY(madvise)
+#define MEMORY_RULES                                                                    \
+	ANY(brk), UNLESS(mmap, 2, PROT_EXEC), UNLESS(mmap2, 2, PROT_EXEC), ANY(munmap), \
+		ANY(mremap), ANY(madvise)
 
-#define END_RULES ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(restart_syscall)
+#define END_RULES                                                      \
+	ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(sigreturn), \
+		ANY(restart_syscall)
 
 /* What is undone, and how it is reported, in the container's mount namespace. */
 #define CONTAINER_RULES                                                                \
@@ -65,7 +72,9 @@ struct filter_rule {
 		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
 		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
 		ANY(wait4), ANY(open_tree), ANY(mount_setattr), ANY(fstatfs),          \
-		ANY(renameat2), WHEN(bpf, 0, BPF_PROG_ATTACH)
+		ANY(renameat2), WHEN(bpf, 0, BPF_PROG_ATTACH), ANY(fstat64),           \
+		ANY(fstatat64), ANY(fstatfs64), ANY(setfsuid32), ANY(setfsgid32),      \
+		ANY(geteuid32), ANY(getegid32)
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {
@@ -118,4 +127,9 @@ static const struct filter_rule host_rules[] = {
 	ANY(capget),
 	ANY(capset),
 	ANY(seccomp),
+	ANY(_llseek),
+	WHEN(fcntl64, 1, F_GETFL),
+	WHEN(fcntl64, 1, F_SETFD),
+	ANY(ppoll_time64),
+	ANY(clock_gettime64),
 };

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
+import check_filters
 import check_layers
 import check_pure
 import check_shape
@@ -25,6 +26,7 @@ def main():
     checks = check_layers.CHECKS + check_shape.CHECKS + check_tools.CHECKS
     checks.append(("pure files make no system call",
                    lambda: check_pure.check_pure(os.path.abspath(sys.argv[1]))))
+    checks += check_filters.checks(os.path.abspath(sys.argv[1]))
     out = tap.Writer()
     for name, check in checks:
         problems = check()
