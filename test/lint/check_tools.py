@@ -33,7 +33,7 @@ def check_shellcheck():
 
 
 def check_codespell():
-    result = sources.run(["codespell", "--skip=./build,./.git,*.json",
+    result = sources.run(["codespell", "--skip=./build,./.git,*.json,test/fuzz/corpus",
                           # Words of the trade that look like slips.
                           "--ignore-words-list=crun,nd,renderd"]
                          + [name for name in ("hook", "lib", "specs", "test", "contrib",
