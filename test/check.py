@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -39,6 +40,8 @@ BUILDS = {
     "sanitize": [NATIVE + "dev.ini"],
     "clang-werror": [NATIVE + "clang.ini"],
 }
+# It has neither the program nor the unit tests that the others have, so it is built apart.
+FUZZ_BUILD = [NATIVE + "fuzz.ini"]
 
 # A sanitizer's finding ends the program, so that no test can pass over it.
 SANITIZER_ENV = {
@@ -112,8 +115,11 @@ def configure(name):
     if not os.path.exists(os.path.join(directory, "build.ninja")):
         # A configuration that broke off half-way is in the way of the next one.
         shutil.rmtree(directory, ignore_errors=True)
-        output, status = run(["meson", "setup", *BUILDS[name], directory], 120)
-    elif not has_unit_tests(directory) and run(["pkg-config", "--exists", "criterion"], 60)[1] == 0:
+        options = FUZZ_BUILD if name == "fuzz" else BUILDS[name]
+        output, status = run(["meson", "setup", *options, directory], 120)
+    elif name == "fuzz" or has_unit_tests(directory):
+        return ""
+    elif run(["pkg-config", "--exists", "criterion"], 60)[1] == 0:
         # `make` configured it when Criterion was not there yet.
         output, status = run(["meson", "setup", "--reconfigure", "-Dtests=auto", directory], 120)
     else:
@@ -220,35 +226,34 @@ def attack_suite(script, *args, limit=180):
     return tap_suite("release", f"test/attack/{script}", "--hook", program, *args, limit=limit)
 
 
+def why_no_fuzzing():
+    """Return: what is missing for the fuzz targets, or nothing"""
+    if not shutil.which("clang"):
+        return "clang is not installed"
+    with tempfile.TemporaryDirectory() as directory:
+        source = os.path.join(directory, "target.c")
+        with open(source, "w", encoding="ascii") as file:
+            file.write("int LLVMFuzzerTestOneInput(void);\n"
+                       "int LLVMFuzzerTestOneInput(void) { return 0; }\n")
+        _, status = run(["clang", "-fsanitize=fuzzer,address", source,
+                         "-o", os.path.join(directory, "target")], 60)
+    return "" if status == 0 else "clang has no libFuzzer; install libclang-rt-dev"
+
+
 def fuzz_suite(seconds):
-    """Every fuzz target for a while, from its corpus."""
-    directory = os.path.join(BUILD, "fuzz")
-    BUILDS["fuzz"] = [NATIVE + "clang.ini", "-Dfuzz=true", "-Dstatic=false",
-                      "-Db_sanitize=address,undefined", "-Db_lundef=false"]
+    """Every fuzz target: its corpus, then a while of fuzzing."""
     result = tap.Result()
+    why_not = why_no_fuzzing()
+    if why_not:
+        result.skips.append(("all", why_not))
+        return result
     problem = build("fuzz")
     if problem:
         result.failures.append(("build", tap.tail(problem, 60)))
         return result
-    targets = sorted(name for name in os.listdir(directory)
-                     if name.startswith("fuzz-") and
-                     os.access(os.path.join(directory, name), os.X_OK) and
-                     os.path.isfile(os.path.join(directory, name)))
-    if not targets:
-        result.failures.append(("all", ["the build made no fuzz target"]))
-    for name in targets:
-        seeds = os.path.join(TOP, "test/fuzz/corpus", name.removeprefix("fuzz-"))
-        found = os.path.join(directory, "corpus", name)
-        os.makedirs(found, exist_ok=True)
-        output, status = run([os.path.join(directory, name), f"-max_total_time={seconds}",
-                              f"-artifact_prefix={found}/", found]
-                             + ([seeds] if os.path.isdir(seeds) else []),
-                             seconds + 60, SANITIZER_ENV)
-        if status == 0:
-            result.passed += 1
-        else:
-            result.failures.append((name, tap.tail(output)))
-    return result
+    output, status = run([sys.executable, "-B", "test/fuzz/run_fuzz.py", "--seconds",
+                          str(seconds), os.path.join(BUILD, "fuzz")], 20 * seconds + 600)
+    return tap.read(output, status)
 
 
 def command_suite(name, *command, limit):
@@ -304,6 +309,7 @@ SUITES = {
     "attack-cve": lambda: attack_suite("cve.py"),
     "attack-race": lambda: attack_suite("race.py", "1000"),
     "attack-load": lambda: attack_suite("load.py", "2000"),
+    "fuzz": lambda: fuzz_suite(60),
     "check-itself": lambda: tap_suite("release", "test/check_itself.py", limit=180),
     "install": lambda: tap_suite("release", "test/install.py", RELEASE, limit=120),
     "demo": lambda: command_suite("make demo", "contrib/demo",
@@ -315,12 +321,12 @@ SUITES = {
 
 LONG_SUITES = {
     "vm-trixie": lambda: vm_suite("trixie"),
-    "fuzz": lambda: fuzz_suite(60),
     # The same suites, for longer.
     "e2e-undo-v1": lambda: e2e_suite("undo.py", "v1", "all", limit=3600),
     "e2e-undo-v2": lambda: e2e_suite("undo.py", "v2", "all", limit=3600),
     "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", "all", limit=3600),
     "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", "all", limit=3600),
+    "fuzz": lambda: fuzz_suite(600),
     "attack-race": lambda: attack_suite("race.py", "100000", limit=7200),
     "attack-load": lambda: attack_suite("load.py", "20000", limit=3600),
 }
@@ -340,7 +346,7 @@ def report(name, result, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="build and test everything")
-    parser.add_argument("--long", action="store_true", help="the longer runs, the fuzz targets and the virtual machine as well")
+    parser.add_argument("--long", action="store_true", help="the longer runs and the virtual machine as well")
     parser.add_argument("--list", action="store_true", help="print the suites' names")
     parser.add_argument("suite", nargs="*", help="run these only, on the builds that are there")
     options = parser.parse_args()
