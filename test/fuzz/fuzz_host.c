@@ -378,12 +378,23 @@ static int lowest_free_fd(const struct made *made)
 	return fd;
 }
 
+/* The same tree for all inputs. */
+static int empty_tree(void)
+{
+	static int root_fd = -1;
+
+	if (root_fd < 0) {
+		root_fd = made_tree_new();
+	}
+	made_tree_clear(root_fd);
+	return root_fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	autofree char *text = xstrndup((const char *)data, size);
 	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
-	autoclose int root_fd = made_tree_new();
-	struct made made = {.root_fd = root_fd, .request = "all"};
+	struct made made = {.root_fd = empty_tree(), .request = "all"};
 	autofree char *first = NULL;
 	autofree char *second = NULL;
 	struct err err = {0};

@@ -3,6 +3,7 @@
 
 #include "made_tree.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -46,6 +47,35 @@ int made_tree_new(void)
 		exit(1);
 	}
 	return fd;
+}
+
+void made_tree_clear(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		perror("list a directory of the tree");
+		exit(1);
+	}
+	while ((entry = readdir(dir))) {
+		const char *name = entry->d_name;
+		autoclose int below_fd = -1;
+
+		if (text_equals(name, ".") || text_equals(name, "..")) {
+			continue;
+		}
+		if (entry->d_type == DT_DIR) {
+			below_fd = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+			made_tree_clear(below_fd);
+		}
+		if (unlinkat(fd, name, entry->d_type == DT_DIR ? AT_REMOVEDIR : 0) < 0) {
+			perror("empty the tree");
+			exit(1);
+		}
+	}
+	(void)closedir(dir);
 }
 
 /* ---- entries --------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 /*
  * made_tree.h - a host's tree out of a manifest that may say anything
  *
- * Each tree is a tmpfs of its own that is mounted nowhere: it is gone when its descriptor is
+ * The tree is a tmpfs of its own that is mounted nowhere: it is gone when its descriptor is
  * closed, and whatever a link in it says, making the tree touches nothing outside of it.
  */
 
@@ -21,6 +21,9 @@ bool made_tree_enter(void);
 
 /* A new, empty tree. Return: its descriptor; ends the program if there is none. */
 int made_tree_new(void);
+
+/* Removes all that is in a tree: cheaper than a new one, for which the kernel waits. */
+void made_tree_clear(int root_fd);
 
 /**
  * made_tree_line() - Make what one line of a manifest names
