@@ -211,10 +211,16 @@ static char *list_gpus(const struct made *made)
 
 /* ---- the plan -------------------------------------------------------------------------- */
 
+static bool is_clean(const char *path)
+{
+	check_one_line(path);
+	return path[0] == '/' && !strstr(path, "/../") && !strstr(path, "//") &&
+	       path[strlen(path) - 1] != '/';
+}
+
 static bool is_below_dev(const char *path)
 {
-	return text_starts_with(path, "/dev/") && !strstr(path, "/../") &&
-	       !strstr(path, "//") && path[strlen(path) - 1] != '/';
+	return text_starts_with(path, "/dev/") && is_clean(path);
 }
 
 static bool has_node(const struct selection *selection, const struct plan_node *node)
@@ -233,7 +239,7 @@ static bool has_node(const struct selection *selection, const struct plan_node *
 	return false;
 }
 
-/* Every link is one of /dev/dri/by-path to a node that is given as well. */
+/* Every link below /dev is one of /dev/dri/by-path to a node that is given as well. */
 static bool leads_to_node(const struct plan *plan, const struct plan_link *link)
 {
 	autofree char *path = NULL;
@@ -253,23 +259,40 @@ static bool leads_to_node(const struct plan *plan, const struct plan_link *link)
 
 static void check_entries(const struct plan *plan, const struct selection *selection)
 {
-	require(plan->n_nodes + plan->n_links <= LIMIT_PLAN_ENTRIES);
+	require(plan->n_nodes + plan->n_links + plan->n_mounts + plan->n_files <=
+		LIMIT_PLAN_ENTRIES);
 	require(plan->n_nodes > 0);
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		const struct plan_node *node = &plan->nodes[i];
 
 		require(is_below_dev(node->host.text) &&
 			text_equals(node->host.text, node->ctr.text));
-		check_one_line(node->host.text);
 		require(has_node(selection, node));
 	}
 	for (size_t i = 0; i < plan->n_links; i++) {
-		require(is_below_dev(plan->links[i].ctr.text));
-		check_one_line(plan->links[i].ctr.text);
-		require(leads_to_node(plan, &plan->links[i]));
+		const struct plan_link *link = &plan->links[i];
+
+		require(is_clean(link->ctr.text));
+		require(!is_below_dev(link->ctr.text) || leads_to_node(plan, link));
 	}
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		check_one_line(plan->warnings[i]);
+	}
+}
+
+/* What a driver brings along is no part of /dev. */
+static void check_files(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		const struct plan_mount *mount = &plan->mounts[i];
+
+		require(is_clean(mount->host.text) && is_clean(mount->ctr.text));
+		require(!is_below_dev(mount->ctr.text));
+		require(mount->kind < MOUNT_KIND_COUNT);
+	}
+	for (size_t i = 0; i < plan->n_files; i++) {
+		require(is_clean(plan->files[i].ctr.text));
+		require(!is_below_dev(plan->files[i].ctr.text));
 	}
 }
 
@@ -361,6 +384,7 @@ static void make_plan(const struct made *made, const struct gpu_spec *spec)
 		return;
 	}
 	check_entries(&plan, &selection);
+	check_files(&plan);
 	check_report(spec, &selection, &plan);
 	r = check_plan_appliable(&plan, &err);
 	if (r < 0) {
