@@ -305,6 +305,8 @@ SUITES = {
     "attack-direct": lambda: attack_suite("regress.py"),
     "attack-devices": lambda: attack_suite("devices.py"),
     "attack-runc": lambda: attack_suite("runtime.py", "runc-v1"),
+    # Where the device rules are, only what it calls differs.
+    "attack-runc-v2": lambda: attack_suite("runtime.py", "runc-v2", "--only", "R11"),
     "attack-crun": lambda: attack_suite("runtime.py", "crun"),
     "attack-cve": lambda: attack_suite("cve.py"),
     "attack-race": lambda: attack_suite("race.py", "1000"),

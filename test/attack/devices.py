@@ -26,7 +26,9 @@ import cgroups
 import container
 import runtimes
 import sandbox
+import systemd
 import trace_of_hook as trace
+import undo
 from stage import Attacker, Stage, differences, one_line
 
 GPU = {(235, 0), (226, 129)}
@@ -286,6 +288,17 @@ class Suite(Attacker):
         return problems + [line for name, line in trace.calls()
                            if name in ("fsopen", "mount") and '"cgroup2"' in line]
 
+    def traced(self, kind):
+        """R11 with systemd at the other end of the bus: before the container is entered."""
+        with kind(self.bundle(), 2) as unit:
+            result = self.call(unit.state(), wrapper=trace.STRACE)
+        calls = trace.calls()
+        problems = trace.violations(calls)
+        wanted = "renameat" if kind is undo.PinnedUnit else "sendto"
+        if not any(name == wanted for name, _ in calls):
+            problems.append(f"the trace has no {wanted}")
+        return problems + ([] if result.returncode == 0 else [f"{result}"])
+
     def hidden(self):
         """The kernel tells the length, and gives zeros for the code."""
         with DeviceStage(self.bundle(), [PROGRAMS["as runc writes it"]]) as stage:
@@ -315,11 +328,15 @@ class Suite(Attacker):
         yield "R20 the second run replaces nothing", self.twice
         yield "R20 the options of the machine's cgroup2 stay", self.options_of_cgroup2
         yield "R20 a program whose code is hidden", self.hidden
+        yield "R11 after setns only openat2 below the root, a unit of systemd", \
+            lambda: self.traced(undo.Unit)
+        yield "R11 ... a unit whose program is pinned", lambda: self.traced(undo.PinnedUnit)
 
 
 def main():
     options = sandbox.arguments(__doc__, tools=["busybox", "strace"])
     runtimes.use_cgroup_v2()
+    systemd.mount_bpffs()
     suite = Suite(options.hook)
     return suite.run(suite.tests(), options.only)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""runtime.py --hook PROGRAM {runc-v1,crun} - the attacks that need a real runtime
+"""runtime.py --hook PROGRAM {runc-v1,runc-v2,crun} - the attacks that need a real runtime
 
 What a runtime does before the hook decides what an attack can be: how it mounts volumes on
 /dev, which user namespace it makes, how many containers it starts at once. Here as well R23.
@@ -23,10 +23,16 @@ import oci
 import runtimes
 import sandbox
 import trace_of_hook as trace
+from container import Bundle
 from stage import CANARY, NODES, differences, put
 
 AT_ONCE = 100
 IDS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+# One request for every injector, and the made host that has such a GPU.
+VENDORS = {"nvidia:1": "mixed", "amd:1": "mixed", "intel:1": "intel1", "apple:1": "apple",
+           "v3d:1": "rpi", "nouveau:1": "nouveau",
+           "vendor=nvidia;capabilities=compute+graphics+display": "mixed"}
 
 # What root of a user namespace can try on nodes that are the host's. It may be able to
 # unmount them, or to make the mount writable: they were put there after the namespace. Then
@@ -108,16 +114,39 @@ class Suite(oci.Suite):
         yield "R3 a node's place on a volume is a directory", lambda: self.on_volume(
             "/dev/dri", lambda volume: put("dir", f"{volume}/renderD129"))
 
-    def traced(self):
-        """R11, with the runtime's own way of calling the hook."""
-        bundle = self.bundle("amd:1")
-        for hook in bundle.config["hooks"]["createRuntime"]:
-            hook["args"] = [*trace.STRACE, hook["path"], *hook["args"][1:]]
-            hook["path"] = shutil.which("strace")
+    # ---- R11: what it calls, with the runtime's own way of calling it ---------------------
+
+    def traced(self, request, host, owner=0):
+        bundle = Bundle(owner=owner).request(request)
+        if owner:
+            linux = bundle.config["linux"]
+            linux["namespaces"].append({"type": "user"})
+            linux["uidMappings"] = linux["gidMappings"] = IDS
+        arguments = [*trace.STRACE, self.hook, "createRuntime", "--host-root",
+                     container.make_host(host)]
+        bundle.add_hook(shutil.which("strace"), *arguments[1:])
         result = self.runtime.create(bundle.write())
         self.runtime.delete()
-        problems = trace.violations(trace.calls())
+        calls = trace.calls()
+        problems = trace.violations(calls)
+        nodes = [line for name, line in calls if name == "move_mount" and line.endswith(" = 0")]
+        if not nodes:
+            problems.append("nothing was mounted")
+        if self.runtime.cgroup_version == 2 and not any(
+                line.startswith("bpf(BPF_PROG_ATTACH") for _, line in calls):
+            problems.append("no device program was replaced")
+        if self.runtime.cgroup_version == 1 and not any(
+                name == "write" and "devices.allow" in line for name, line in calls):
+            problems.append("no device was allowed")
         return problems if result.returncode == 0 else problems + [result.stderr]
+
+    def r11(self):
+        for request, host in VENDORS.items():
+            yield f"R11 after setns only openat2 below the root, {request}", \
+                lambda request=request, host=host: self.traced(request, host)
+        for request in ("nvidia:1", "amd:1"):
+            yield f"R11 ... in a user namespace, {request}", \
+                lambda request=request: self.traced(request, VENDORS[request], 100000)
 
     def r12(self):
         for place in ("/dev", "/dev/dri"):
@@ -223,7 +252,7 @@ class Suite(oci.Suite):
 
     def tests(self):
         yield from self.r2()
-        yield "R11 after setns only openat2 below the root", self.traced
+        yield from self.r11()
         yield from self.r12()
         yield "R16 registered at createContainer", self.wrong_stage
         if self.runtime.command[0] == "runc":
@@ -235,7 +264,7 @@ class Suite(oci.Suite):
 
 
 def main():
-    options = sandbox.arguments(__doc__, ("runtime", ["runc-v1", "crun"]),
+    options = sandbox.arguments(__doc__, ("runtime", ["runc-v1", "runc-v2", "crun"]),
                                 tools=["busybox", "strace"])
     suite = Suite(options.hook, runtimes.prepare(options.runtime))
     return sandbox.run_tests([(name, suite.canary.guard(test))
