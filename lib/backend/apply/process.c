@@ -123,6 +123,40 @@ int ctr_process_check_alive(const struct ctr_process *process, struct err *err)
 	return 0;
 }
 
+/* The fourth field of /proc/PID/stat, behind a name in parentheses that may hold anything.
+   Return: 0 if it cannot be read, or is not in our PID namespace. */
+static pid_t parent_of(const struct ctr_process *process, pid_t pid)
+{
+	autofree char *text = NULL;
+	struct err ignored = {0};
+	const char *name_end;
+	char path[32];
+	int parent = 0;
+
+	(void)snprintf(path, sizeof(path), "%d/stat", pid);
+	if (read_text(process->proc_fd, path, LIMIT_PROC_FILE_BYTES, &text, &ignored) <
+	    0) {
+		return 0;
+	}
+	name_end = strrchr(text, ')');
+	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+void ctr_process_doubt_parent(const struct ctr_process *process, struct err *doubt)
+{
+	pid_t caller = getppid();
+	pid_t parent = parent_of(process, process->pid);
+
+	if (caller == 0 || parent == 0 || parent == caller ||
+	    parent == parent_of(process, caller)) {
+		return;
+	}
+	(void)err_set(doubt, ECHILD,
+		      "look at process %d: it is a child of process %d, and not of the "
+		      "hook's caller %d; is it the container's, and not an older one's?",
+		      process->pid, parent, caller);
+}
+
 /* Follows the magic link on purpose: the namespace's inode names the namespace. */
 static int is_same_namespace(const struct ctr_process *process, const char *name,
 			     bool *ret, struct err *err)
