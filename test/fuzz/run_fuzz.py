@@ -131,7 +131,7 @@ def explain(target, output, status):
     """What a person needs of a target's output: the kind of fault, where, and the input."""
     lines = [f"exit status {status}" if status is not None else "it did not end"]
     lines += [line for line in output.splitlines()
-              if re.search(r"ERROR|SUMMARY|runtime error|^\s+#\d+ .*(/lib/|fuzz_)|"
+              if re.search(r"ERROR|SUMMARY|runtime error|^\s+#\d+ .*/\.\./(lib|test)/|"
                            r"no corpus", line)][:30]
     # A file of the corpus is named before it is run; what is new is written to a file.
     written = re.findall(r"Test unit written to (.*)", output)
