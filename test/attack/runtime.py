@@ -259,8 +259,7 @@ class Suite(oci.Suite):
             # crun 1.8 makes its own links in a /dev that is mounted there.
             yield "R19 the host's /dev is bound into the container", self.host_dev
         yield from self.r23()
-        if self.runtime.command[0] == "runc":
-            yield f"R24 {AT_ONCE} containers start at once", self.at_once
+        yield f"R24 {AT_ONCE} containers start at once", self.at_once
 
 
 def main():
