@@ -243,11 +243,18 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 {
 	cleanup(kfd_topology_clearp) struct kfd_topology kfd = {0};
 	cleanup(device_node_clearp) struct device_node kfd_device = {0};
+	bool has_kfd = host_kfd(host, &kfd) == 0;
 
 	if (!is_any(host_drm(host))) {
+		if (has_kfd && kfd.n == 0) {
+			/* amdgpu makes /dev/kfd as soon as it is loaded. */
+			inventory_add_note(inv, amd_injector.vendor,
+					   "/dev/kfd is there, but KFD's topology has "
+					   "no GPU");
+		}
 		return 0;
 	}
-	if (host_kfd(host, &kfd) == 0) {
+	if (has_kfd) {
 		host_describe_node(host, "/dev/kfd", kfd.major, kfd.minor, DEVICE_COMPUTE,
 				   &kfd_device);
 	}

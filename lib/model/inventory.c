@@ -104,6 +104,7 @@ void inventory_clear(struct inventory *inv)
 		gpu_clear(&inv->gpus[i]);
 	}
 	free(inv->gpus);
+	free(inv->notes);
 	*inv = (struct inventory){0};
 }
 
@@ -123,6 +124,15 @@ struct gpu *inventory_add(struct inventory *inv, struct err *err)
 		.numa_node = NUMA_NODE_UNKNOWN,
 	};
 	return gpu;
+}
+
+void inventory_add_note(struct inventory *inv, const char *vendor, const char *text)
+{
+	inv->notes = xgrow(inv->notes, inv->n_notes, sizeof(*inv->notes));
+	inv->notes[inv->n_notes++] = (struct inventory_note){
+		.vendor = vendor,
+		.text = text,
+	};
 }
 
 void gpu_take_node(struct gpu *gpu, struct device_node *node)

@@ -75,9 +75,17 @@ struct gpu {
 	size_t n_nodes;
 };
 
+/* Why a vendor's driver is there and none of its GPUs: for who asks for one. */
+struct inventory_note {
+	const char *vendor; /* both are literals */
+	const char *text;
+};
+
 struct inventory {
 	struct gpu *gpus;
 	size_t n_gpus;
+	struct inventory_note *notes;
+	size_t n_notes;
 };
 
 struct pci_address {
@@ -108,6 +116,9 @@ DEFINE_CLEANUP(struct device_node, device_node_clear)
  * is "", its partition and NUMA node are "none"; everything else is zero.
  */
 struct gpu *inventory_add(struct inventory *inv, struct err *err);
+
+/* Appends a note; both texts are literals. */
+void inventory_add_note(struct inventory *inv, const char *vendor, const char *text);
 
 /* Appends @node to @gpu; @node's path is taken and the struct emptied. */
 void gpu_take_node(struct gpu *gpu, struct device_node *node);

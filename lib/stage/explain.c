@@ -251,6 +251,16 @@ static bool is_driver_missing(const struct gpu_spec *spec, const struct inventor
 	return is_any;
 }
 
+/* What the vendor's driver is there for, if for no GPU. */
+static void say_notes(struct line *line, const char *vendor, const struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->n_notes; i++) {
+		if (text_equals(inv->notes[i].vendor, vendor)) {
+			say(line, "; %s", inv->notes[i].text);
+		}
+	}
+}
+
 int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 		    enum meaning meaning, size_t found, struct err *err)
 {
@@ -271,6 +281,7 @@ int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 	if (found == 0 && n_rejected == 0 && !is_elsewhere) {
 		say_usable(&line, inv);
 	}
+	say_notes(&line, spec->vendor, inv);
 	return err_set(err, is_driver_missing(spec, inv, meaning) ? ENODEV : ENOENT, "%s",
 		       line.text);
 }
