@@ -3,7 +3,8 @@
 
 A tree from debootstrap, a small initrd, and an ext4 file system made from the tree without
 mounting it. The result is named after the hash of its recipe: the packages, setup.sh and
-_build() below. It is made again when that changes, and only then. The tests are not in it,
+_build() below. It is made again when that changes, and only then, so a machine of a suite
+that moves stays as it was: remove build/vm to have it anew. The tests are not in it,
 they come on a second disk.
 """
 
@@ -25,15 +26,18 @@ PACKAGES = """
     systemd systemd-sysv dbus dbus-user-session libpam-systemd udev kmod procps
     linux-image-amd64 initramfs-tools zstd
     crun runc podman uidmap fuse-overlayfs slirp4netns
-    python3 busybox-static bpftool
+    python3 busybox-static bpftool strace
 """.split()
 
-SUITES = {"trixie": PACKAGES}
+# The machines: {name: (suite of Debian, packages that are sid's instead)}. The last one is
+# there for what a newer crun does under the systemd of today's stable Debian.
+MACHINES = {
+    "trixie": ("trixie", []),
+    "bookworm": ("bookworm", []),
+    "sid": ("sid", []),
+    "trixie-sid": ("trixie", ["crun", "runc"]),
+}
 SETUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "setup.sh")
-
-
-class CannotBuild(Exception):
-    """This machine cannot make the image; says why."""
 
 
 def start(command, **kwargs):
@@ -79,7 +83,7 @@ def mirror():
             with open(uri.removeprefix("mirror+file:").rstrip("/"), encoding="utf-8") as file:
                 uri = file.read().split()[0]
         return uri
-    raise CannotBuild("apt on this machine knows no archive of Debian (apt-get indextargets)")
+    raise RuntimeError("apt on this machine knows no archive of Debian (apt-get indextargets)")
 
 
 def _proxies():
@@ -89,19 +93,39 @@ def _proxies():
     return {name: value for name, value in found.items() if value not in ("", "DIRECT")}
 
 
-def _build(suite, directory, log):
+# What is mounted in the tree, or still runs there, ends with the namespaces.
+ALONE = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+IN_TREE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
+           # The kernel's package would make an initrd for every machine there is.
+           "INITRD": "No"}
+
+
+def _take_newer(tree, packages, log):
+    """Replaces packages of the tree, and what they depend on, by sid's."""
+    sources = os.path.join(tree, "etc/apt/sources.list")
+    with open(sources, "a", encoding="ascii") as file:
+        file.write(f"deb {mirror()} sid main\n")
+    with open(os.path.join(tree, "etc/apt/preferences.d/sid"), "w", encoding="ascii") as file:
+        file.write("Package: *\nPin: release n=sid\nPin-Priority: 100\n")
+    # A mirror may be a copy that was made at one time, as debootstrap does not mind either.
+    apt = [*ALONE, "chroot", tree, "apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false",
+           "-o", "Acquire::Languages=none"]
+    env = {**IN_TREE, **_proxies()}
+    _run([*apt, "update"], log, env=env)
+    _run([*apt, "install", "--yes", "--no-install-recommends",
+          *(f"{package}/sid" for package in packages)], log, env=env)
+
+
+def _build(name, directory, log):
+    suite, newer = MACHINES[name]
     tree = os.path.join(directory, "tree")
-    # What is mounted in the tree, or still runs there, ends with the namespaces.
-    alone = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
-             "--kill-child"]
-    _run([*alone, "debootstrap", "--variant=minbase", f"--include={','.join(SUITES[suite])}",
-          suite, tree, mirror()], log,
-         # The kernel's package would make an initrd for every machine there is.
-         env={"INITRD": "No", **_proxies()})
+    _run([*ALONE, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+          suite, tree, mirror()], log, env={"INITRD": "No", **_proxies()})
+    if newer:
+        _take_newer(tree, newer, log)
     with open(SETUP, encoding="utf-8") as file:
         script = file.read()
-    _run([*alone, "chroot", tree, "sh", "-c", script], log,
-         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    _run([*ALONE, "chroot", tree, "sh", "-c", script], log, env=IN_TREE)
     boot = os.path.join(tree, "boot")
     for name, to in (("vmlinuz-", "vmlinuz"), ("initrd.img-", "initrd")):
         found, = (entry for entry in os.listdir(boot) if entry.startswith(name))
@@ -111,42 +135,35 @@ def _build(suite, directory, log):
     shutil.rmtree(tree)
 
 
-def name_of(suite):
+def name_of(name):
     with open(SETUP, encoding="utf-8") as file:
-        recipe = [suite, *SUITES[suite], file.read(), inspect.getsource(_build)]
-    return f"{suite}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
+        recipe = [MACHINES[name], PACKAGES, file.read(), inspect.getsource(_build),
+                  inspect.getsource(_take_newer) if MACHINES[name][1] else ""]
+    return f"{name}@{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
 
 
-def why_not():
-    """Why an image cannot be made here, or None."""
-    if os.geteuid() != 0:
-        return "needs root, to make a tree of packages"
-    missing = [name for name in TOOLS if not shutil.which(name)]
-    return f"{', '.join(missing)} not installed" if missing else None
-
-
-def get(suite, cache):
+def get(name, cache):
     """Makes the image if it is not there. One process at a time makes one.
 
-    Needs: why_not() returned None. Raises CannotBuild.
+    Needs: root, and TOOLS. Raises RuntimeError.
     Return: its directory, with disk, vmlinuz and initrd
     """
-    directory = os.path.join(cache, name_of(suite))
+    directory = os.path.join(cache, name_of(name))
     os.makedirs(cache, exist_ok=True)
-    with open(os.path.join(cache, "lock"), "w", encoding="ascii") as lock:
+    with open(os.path.join(cache, f"{name}.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(directory):
             return directory
         # Older recipes', and what a run left that was killed.
         for entry in os.listdir(cache):
-            if entry.startswith(f"{suite}-"):
+            if entry.startswith(f"{name}@"):
                 shutil.rmtree(os.path.join(cache, entry))
         partial = f"{directory}.partial"
         os.mkdir(partial)
-        log_path = os.path.join(cache, f"{suite}.log")
+        log_path = os.path.join(cache, f"{name}.log")
         print(f"# making the image {os.path.basename(directory)}; log: {log_path}",
               file=sys.stderr, flush=True)
         with open(log_path, "wb") as log:
-            _build(suite, partial, log)
+            _build(name, partial, log)
         os.rename(partial, directory)
         return directory

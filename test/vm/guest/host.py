@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """host.py - what the test machine itself has: nodes, drivers, units, its log"""
 
+import collections
 import glob
+import json
 import os
 import re
 import subprocess
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROBE = os.path.join(HERE, "probe")
 HOOK = "/usr/bin/oci-gpu-hook"
+NODES_ONLY = "/usr/bin/hook-nodes-only"
+EDIT_ONLY = "/usr/bin/hook-edit-only"
 DISK = "/dev/vda"
 FUSE = "/dev/fuse"
 KFD = "/dev/kfd"
@@ -18,7 +23,8 @@ UID = 1000
 
 def run(command, limit=60, check=False, **kwargs):
     """Return: subprocess.CompletedProcess, with text; what it says goes to the log."""
-    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    if "input" not in kwargs:
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
     result = subprocess.run(command, text=True, errors="replace", timeout=limit, check=False,
                             capture_output="stdout" not in kwargs, **kwargs)
     if check and result.returncode != 0:
@@ -76,7 +82,10 @@ def as_user(command):
 
 
 class Log:
-    """What the hook has written to the system's log since this was made."""
+    """What the hook has written to the system's log since this was made. With a lock around
+    it: a line does not say for which container it is."""
+
+    lock = threading.Lock()
 
     def __init__(self):
         text = run(["journalctl", "--lines=0", "--show-cursor"], check=True).stdout
@@ -93,21 +102,34 @@ LEFT_OVER_PLACES = ["/run/systemd/transient", "/run/systemd/system.control",
                     f"/run/user/{UID}/systemd/transient"]
 
 
+def device_programs():
+    """The kernel's device programs, "TAG number N" for the N-th of the same code: systemd
+    loads its own anew at a daemon-reload, so their ids mean nothing."""
+    programs = json.loads(run(["bpftool", "--json", "prog", "list"], check=True).stdout)
+    count = collections.Counter(program["tag"] for program in programs
+                                if program["type"] == "cgroup_device")
+    return {f"device program {tag} number {i + 1}" for tag in count
+            for i in range(count[tag])}
+
+
 def left_over():
     """What containers, and what a hook does for them, could leave on a machine."""
-    found = set()
+    found = device_programs()
     for place in LEFT_OVER_PLACES:
         for top, directories, files in os.walk(place):
             found.update(os.path.join(top, name) for name in directories + files)
     for top, directories, _ in os.walk("/sys/fs/cgroup"):
         found.update(os.path.join(top, name) for name in directories
-                     if re.search("test|libpod|crun|runc|conmon", name))
+                     if re.search("test-|libpod|crun|runc|conmon", name))
     return found
 
 
 def set_up():
     """Once, before all tests."""
-    run(["install", "-m755", os.path.join(HERE, "oci-gpu-hook"), HOOK], check=True)
+    for program in (HOOK, NODES_ONLY, EDIT_ONLY):
+        source = os.path.join(HERE, os.path.basename(program))
+        if os.path.exists(source):
+            run(["install", "-m755", source, program], check=True)
     run(["modprobe", "fuse"], check=True)
     for path in (DISK, FUSE):
         os.chmod(path, 0o666)

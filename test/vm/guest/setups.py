@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""setups.py - the ways in which people start containers, each with the hook registered"""
+"""setups.py - how people start containers, each with the hook registered"""
 
+import itertools
 import json
 import os
 import shutil
+import threading
 import time
 
 import host
@@ -15,6 +17,7 @@ LIMIT = 90  # seconds for one command of a runtime or engine, on a slow machine
 # Close to what engines write. The disk's node is in the root file system; nothing but the
 # device filter is between it and the container.
 CAPABILITIES = ["CAP_MKNOD", "CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE"]
+HOOK_ARGS = ["--log-level", "warning"]
 FUSE_RULE = {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"}
 FUSE_NODE = {"path": host.FUSE, "type": "c", "major": 10, "minor": 229, "fileMode": 0o666,
              "uid": 0, "gid": 0}
@@ -25,6 +28,37 @@ MOUNTS = [
     {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
      "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
 ]
+
+
+class Way:
+    """How a hook comes into the container's start: at which stage, and which program, with
+    which command lines as hooks before and after it."""
+
+    def __init__(self, name, stage, program=host.HOOK, before=(), after=(), args=None):
+        self.name = name
+        self.stage = stage
+        self.program = program
+        self.args = args or ["oci-gpu-hook", stage, *HOOK_ARGS]
+        self.before = before
+        self.after = after
+
+    def hooks(self):
+        """As in config.json"""
+        lines = [[command[0], command] for command in self.before]
+        lines += [[self.program, self.args]]
+        lines += [[command[0], command] for command in self.after]
+        return [{"path": path, "args": args, "timeout": 60} for path, args in lines]
+
+
+CREATE_RUNTIME = Way("createRuntime", "createRuntime")
+PRESTART = Way("prestart", "prestart")
+# podman's own stage: the config is edited before there is a container.
+PRECREATE = Way("precreate", "precreate")
+# What the hook would be without its steps for the device cgroup, and for systemd.
+NODES_ONLY = Way("nodes only", "createRuntime", host.NODES_ONLY)
+EDIT_ONLY = Way("edit only", "createRuntime", host.EDIT_ONLY)
+
+WAYS = [CREATE_RUNTIME, PRESTART]
 
 
 class Container:
@@ -102,7 +136,7 @@ class Refused(Exception):
 class Setup:
     """One way. Its name is the suite's."""
 
-    count = 0
+    numbers = itertools.count(1)
     is_rootless = False
     may_open = True  # what the permissions of a render node say
     has_unit = True  # of systemd, for each container
@@ -110,12 +144,11 @@ class Setup:
     def __init__(self, name):
         self.name = name
 
-    def start(self, request=None, user=0, groups=(), stage="createRuntime"):
+    def start(self, request=None, user=0, groups=(), way=CREATE_RUNTIME):
         """Return: Container, running; raises Refused"""
-        Setup.count += 1
-        container = Container(self, f"test-{self.name}-{Setup.count}")
+        container = Container(self, f"test-{self.name}-{next(Setup.numbers)}")
         try:
-            self._start(container, request, user, groups, stage)
+            self._start(container, request, user, groups, way)
             container.look()  # it is there
         except BaseException:
             container.__exit__()
@@ -123,8 +156,14 @@ class Setup:
         return container
 
     def systemctl(self, *args):
-        """The systemd that a container's unit belongs to"""
-        return host.run(["systemctl", *args], LIMIT, check=True)
+        """The command line, for the systemd that a container's unit belongs to"""
+        return host.as_user(["systemctl", "--user", *args]) if self.is_rootless \
+            else ["systemctl", *args]
+
+    def show(self, container, name):
+        """A property of the container's unit"""
+        return host.run(self.systemctl("show", "--value", "--property", name,
+                                       container.unit), LIMIT, check=True).stdout.strip()
 
 
 class Direct(Setup):
@@ -139,7 +178,7 @@ class Direct(Setup):
     def call(self, *args):
         return host.run([*self.command, *args], LIMIT, check=True)
 
-    def _config(self, container, request, user, groups, stage):
+    def _config(self, container, request, user, groups, way):
         capabilities = CAPABILITIES if user == 0 else []
         group = f"system.slice:test:{container.name}" if self.has_unit \
             else f"/tests/test-{container.name}"
@@ -154,8 +193,7 @@ class Direct(Setup):
             "root": {"path": "rootfs"},
             "mounts": MOUNTS,
             "annotations": {KEY: request} if request else {},
-            "hooks": {stage: [{"path": host.HOOK, "timeout": 60, "args": [
-                "oci-gpu-hook", stage, "--log-level", "warning"]}]},
+            "hooks": {} if way is PRECREATE else {way.stage: way.hooks()},
             "linux": {
                 "cgroupsPath": group, "devices": [FUSE_NODE],
                 "resources": {"devices": [{"allow": False, "access": "rwm"}, FUSE_RULE]},
@@ -163,9 +201,16 @@ class Direct(Setup):
                                ("pid", "ipc", "uts", "mount", "network", "cgroup")]},
         }
 
-    def _start(self, container, request, user, groups, stage):
+    def _start(self, container, request, user, groups, way):
+        config = json.dumps(self._config(container, request, user, groups, way))
+        if way is PRECREATE:
+            # As an engine does it.
+            result = host.run([way.program, *way.args[1:]], LIMIT, input=config)
+            if result.returncode != 0:
+                raise Refused(result.stderr)
+            config = result.stdout
         with open(f"{container.directory}/config.json", "w", encoding="ascii") as file:
-            json.dump(self._config(container, request, user, groups, stage), file)
+            file.write(config)
         # Pipes would stay open in the container, and nobody would see their end.
         log = f"{container.directory}/log"
         with open(log, "wb") as file:
@@ -201,20 +246,28 @@ class Podman(Setup):
     def call(self, *args):
         return host.run([*self.command, *args], LIMIT, check=True)
 
-    def _hooks_dir(self, stage):
-        directory = f"{WORK}-hooks/{stage}"
-        os.makedirs(directory, exist_ok=True)
+    @staticmethod
+    def _hooks_dir(way):
+        """Made once: others are reading it when the next container starts."""
+        directory = f"{WORK}-hooks/{way.name.replace(' ', '-')}"
+        if os.path.isdir(directory):
+            return directory
         with open("hook.json.in", encoding="utf-8") as file:
             hook = json.loads(file.read().replace("@bindir@", os.path.dirname(host.HOOK)))
-        hook["hook"]["args"] = ["oci-gpu-hook", stage, "--log-level", "warning"]
-        hook["hook"]["timeout"] = 60
-        hook["stages"] = [stage]
-        with open(f"{directory}/oci-gpu-hook.json", "w", encoding="utf-8") as file:
+        hook["hook"], = way.hooks()
+        hook["stages"] = [way.stage]
+        partial = f"{directory}.{threading.get_ident()}"
+        os.makedirs(partial)
+        with open(f"{partial}/oci-gpu-hook.json", "w", encoding="utf-8") as file:
             json.dump(hook, file)
+        try:
+            os.rename(partial, directory)
+        except OSError:
+            shutil.rmtree(partial)
         return directory
 
-    def _start(self, container, request, user, groups, stage):
-        args = ["--hooks-dir", self._hooks_dir(stage), "run", "--detach", "--name",
+    def _start(self, container, request, user, groups, way):
+        args = ["--hooks-dir", self._hooks_dir(way), "run", "--detach", "--name",
                 container.name, "--network", "none", "--cap-add", "MKNOD",
                 "--device", host.FUSE, "--log-driver", "none", *self.args]
         if request:
@@ -236,12 +289,6 @@ class Podman(Setup):
 
     def remove(self, name):
         host.run([*self.command, "rm", "--force", "--ignore", "--time", "0", name], LIMIT)
-
-    def systemctl(self, *args):
-        command = ["systemctl", *args]
-        if self.is_rootless:
-            command = host.as_user(["systemctl", "--user", *args])
-        return host.run(command, LIMIT, check=True)
 
 
 def all_setups():

@@ -2,7 +2,8 @@
 """suite.py - all tests of the guest; job.json names the suites to run, none means all
 
 For every set-up of setups.py there are the suites NAME, what opens and what does not, and
-NAME-events, whether that lasts. The suite "host" needs no container.
+NAME-events, whether that lasts. "host" needs no container; "storm" and "bus" are of systemd
+when it is busy, or not to be had. "compare" and "cost" are figures for the README.
 """
 
 import json
@@ -12,10 +13,17 @@ import sys
 import time
 
 import access
+import bus
 import events
 import host
+import pool
 import setups
+import storm
 import tap
+
+
+# What is run unless suites are named.
+USUAL = ["host", "access", "events", "storm", "bus"]
 
 
 def call(test):
@@ -74,8 +82,8 @@ def plan_for_vgem():
 def plan_for_amd_says_why_not():
     result = hook("plan", "--gpu", "amd:1")
     lines = result.stderr.splitlines()
-    if result.returncode == 1 and len(lines) == 1 and "amd" in lines[0] and \
-            "GPU" in lines[0]:
+    if result.returncode == 1 and len(lines) == 1 and \
+            lines[0].endswith("/dev/kfd is there, but KFD's topology has no GPU"):
         return []
     return [f"status {result.returncode}", *lines]
 
@@ -93,14 +101,17 @@ def run_host(out):
 
 # ---- suites of set-ups -------------------------------------------------------------------
 
-def run_access(out, setup):
-    before = None
-    for name, test in access.Access(setup).tests():
-        out.check(f"{setup.name}: {name}", call(test))
-        if before is None:
-            # What the first container of a set-up makes may stay: slices, say.
-            before = host.left_over()
-    out.check(f"{setup.name}: nothing is left behind", still_there(before))
+def run_access(out, chosen, before):
+    """before: gets what is there when every set-up has had a container; slices may stay."""
+    tests = [access.Access(setup) for setup in chosen]
+    first = pool.each(tests, lambda test: call(test.nothing_asked))
+    for test, problems in zip(tests, first):
+        out.check(f"{test.setup.name}: nothing asked", problems)
+    before.update(host.left_over())
+    todo = [(test.setup.name, name, function) for test in tests
+            for name, function in test.tests()]
+    for (setup, name, _), problems in zip(todo, pool.each(todo, lambda item: call(item[2]))):
+        out.check(f"{setup}: {name}", problems)
 
 
 def still_there(before):
@@ -113,16 +124,41 @@ def still_there(before):
     return sorted(new)
 
 
-def run_events(out, setup):
-    table = events.Events(setup)
-    try:
-        results = table.run()
-    except Exception as error:  # pylint: disable=broad-except
-        results = [("events", [f"{type(error).__name__}: {error}"])]
+def run_events(out, chosen, ways, machine):
+    table = events.Events(chosen, ways, machine)
+    problems = call(lambda: table.run() or [])
     for line in table.table():
-        out.note(f"{setup.name}: {line}")
+        out.note(line)
+    for row in table.rows + table.fresh:
+        for event, wrong in row.results:
+            out.check(row.test_name(event), wrong)
+    if problems:
+        out.fail("events", "\n".join(problems))
+
+
+def run_storm(out, chosen):
+    notes, results = storm.run([setup for setup in chosen
+                                if setup.has_unit and not setup.is_rootless])
+    for line in notes:
+        out.note(f"storm: {line}")
     for name, problems in results:
-        out.check(f"{setup.name}: {name}", problems)
+        out.check(f"storm: {name}", problems)
+
+
+def run_bus(out, chosen):
+    for setup in chosen:
+        if not isinstance(setup, setups.Direct):
+            continue
+        out.check(f"{setup.name}: who is asked", call(lambda setup=setup:
+                                                      bus.who_is_asked(setup)))
+        for name, test in bus.Bus(setup).tests() if setup.has_unit else []:
+            out.check(f"{setup.name}: {name}", call(test))
+
+
+def run_cost(out, chosen):
+    for setup in chosen:
+        if isinstance(setup, setups.Direct):
+            out.note(bus.cost(setup))
 
 
 class Writer(tap.Writer):
@@ -155,12 +191,26 @@ def main():
     out = Writer()
     with open("job.json", encoding="utf-8") as file:
         job = json.load(file)
-    chosen = job["suites"]
-    suites = {"host": lambda: run_host(out)}
-    for setup in setups.all_setups():
-        suites[setup.name] = lambda setup=setup: run_access(out, setup)
-        if setup.may_open:
-            suites[f"{setup.name}-events"] = lambda setup=setup: run_events(out, setup)
+    everything = setups.all_setups()
+    lasting = [setup for setup in everything if setup.may_open]
+    before = set()
+    # In this order; bus is the last, since it restarts what others may need.
+    suites = {
+        "host": lambda: run_host(out),
+        "access": lambda: run_access(out, everything, before),
+        "events": lambda: run_events(out, lasting, setups.WAYS, job["machine"]),
+        "storm": lambda: run_storm(out, everything),
+        "compare": lambda: run_events(out, [s for s in lasting if not s.is_rootless],
+                                      [setups.NODES_ONLY, setups.EDIT_ONLY], job["machine"]),
+        "cost": lambda: run_cost(out, everything),
+        "bus": lambda: run_bus(out, everything),
+    }
+    for setup in everything:
+        suites[setup.name] = lambda setup=setup: run_access(out, [setup], before)
+    for setup in lasting:
+        suites[f"{setup.name}-events"] = \
+            lambda setup=setup: run_events(out, [setup], setups.WAYS, job["machine"])
+    chosen = job["suites"] or USUAL
     unknown = [name for name in chosen if name not in suites]
     if unknown:
         out.fail("names of suites", f"no {', '.join(unknown)}; there are {', '.join(suites)}")
@@ -169,9 +219,11 @@ def main():
     if job["commands"]:
         return run_commands(out, job["commands"])
     versions(out)
-    for name in chosen or suites:
+    for name in chosen:
         suites[name]()
         out.suite_done(name)
+    if before:
+        out.check("nothing is left behind", still_there(before))
     if out.failed:
         # The kernel's own lines are on the console already.
         sys.stderr.write(host.run(["journalctl", "--no-pager", "--output=short-monotonic",
