@@ -134,13 +134,25 @@ class Row:
     def look(self, event):
         want = self.want(event)
         by_main = self.container.look(*want)
-        by_exec = self.container.look_by_exec(*want)
-        self.cells[event] = " ".join(
-            by_main[what] if by_main[what] == by_exec[what]
-            else f"{by_main[what]}, exec {by_exec[what]}" for what in want)
+        enter = self.container.look_by_exec if event in (START, UPDATE) \
+            else self.container.look_by_runtime
+        by_exec = enter(*want)
+        self.cells[event] = self.cell(want, by_main)
+        if by_exec != by_main:
+            self.cells[event] += f", exec {self.cell(want, by_exec)}"
         return [f"{how}: {what}: {got[what]}, wanted {result}"
                 for how, got in (("main", by_main), ("exec", by_exec))
                 for what, result in want.items() if result and got[what] != result]
+
+    def cell(self, want, got):
+        """ "OK" or why the GPU does not open; what else is not as it should be"""
+        text = "OK" if got[self.gpu] == OK else got[self.gpu]
+        if got[host.FUSE] != "OK":
+            text += f", fuse {got[host.FUSE]}"
+        disk = [what for what in want if what not in (self.gpu, host.FUSE)][0]
+        if "EPERM" not in got[disk]:
+            text += f", the host's disk {got[disk]}"
+        return text
 
     def after(self, event, do=None):
         """Looks after an event, or after doing it to this container."""
@@ -174,10 +186,12 @@ class Row:
 
 class Events:
     def __init__(self, chosen, ways, machine):
-        self.rows = [Row(setup, way, machine) for setup in chosen for way in ways]
-        # Something that a fresh container meets first is seen by fresh containers only.
-        self.fresh = [Row(setup, setups.CREATE_RUNTIME, machine) for setup in chosen
-                      if setups.CREATE_RUNTIME in ways]
+        # Without a unit there is little to lose: one way says it.
+        self.rows = [Row(setup, way, machine) for setup in chosen
+                     for way in (ways if setup.has_unit else ways[:1])]
+        # What a container meets first is seen by fresh ones only.
+        self.fresh = [Row(setup, way, machine) for setup in chosen for way in ways
+                      if way is setups.CREATE_RUNTIME and setup.has_unit]
 
     @staticmethod
     def started(rows):
@@ -212,9 +226,11 @@ class Events:
             pool.each(self.rows + self.fresh, Row.remove)
 
     def table(self):
-        """Rows as in Markdown, since that is where they are of use."""
-        yield "| container | event | GPU, fuse, disk |"
-        yield "|---|---|---|"
-        for row in self.rows + self.fresh:
-            for event, cell in row.cells.items():
-                yield f"| {row.name} | {event} | {cell} |"
+        """As in Markdown, since that is where it is of use."""
+        rows = self.rows + self.fresh
+        heads = list(dict.fromkeys(event for row in rows for event in row.cells))
+        yield f"| container | {' | '.join(heads)} |"
+        yield "|---" * (len(heads) + 1) + "|"
+        for row in rows:
+            cells = [row.cells.get(event, "") for event in heads]
+            yield f"| {row.name} | {' | '.join(cells)} |"
