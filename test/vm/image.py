@@ -29,13 +29,14 @@ PACKAGES = """
     python3 busybox-static bpftool strace
 """.split()
 
-# The machines: {name: (suite of Debian, packages that are sid's instead)}. The last one is
+# The machines: {name: (suite of Debian, what debootstrap installs, what apt adds from sid)}.
+# debootstrap is faster, and resolves neither virtual packages nor alternatives. trixie-sid is
 # there for what a newer crun does under the systemd of today's stable Debian.
 MACHINES = {
-    "trixie": ("trixie", []),
-    "bookworm": ("bookworm", []),
-    "sid": ("sid", []),
-    "trixie-sid": ("trixie", ["crun", "runc"]),
+    "trixie": ("trixie", PACKAGES, []),
+    "bookworm": ("bookworm", [*PACKAGES, "netavark"], []),
+    "sid": ("sid", [], PACKAGES),
+    "trixie-sid": ("trixie", PACKAGES, ["crun/sid", "runc/sid"]),
 }
 SETUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "setup.sh")
 
@@ -100,8 +101,8 @@ IN_TREE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninter
            "INITRD": "No"}
 
 
-def _take_newer(tree, packages, log):
-    """Replaces packages of the tree, and what they depend on, by sid's."""
+def _add_from_sid(tree, packages, log):
+    """Adds packages to the tree, or replaces them."""
     sources = os.path.join(tree, "etc/apt/sources.list")
     with open(sources, "a", encoding="ascii") as file:
         file.write(f"deb {mirror()} sid main\n")
@@ -112,17 +113,17 @@ def _take_newer(tree, packages, log):
            "-o", "Acquire::Languages=none"]
     env = {**IN_TREE, **_proxies()}
     _run([*apt, "update"], log, env=env)
-    _run([*apt, "install", "--yes", "--no-install-recommends",
-          *(f"{package}/sid" for package in packages)], log, env=env)
+    _run([*apt, "install", "--yes", "--no-install-recommends", *packages], log, env=env)
 
 
 def _build(name, directory, log):
-    suite, newer = MACHINES[name]
+    suite, packages, from_sid = MACHINES[name]
     tree = os.path.join(directory, "tree")
-    _run([*ALONE, "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-          suite, tree, mirror()], log, env={"INITRD": "No", **_proxies()})
-    if newer:
-        _take_newer(tree, newer, log)
+    include = [f"--include={','.join(packages)}"] if packages else []
+    _run([*ALONE, "debootstrap", "--variant=minbase", *include, suite, tree, mirror()], log,
+         env={"INITRD": "No", **_proxies()})
+    if from_sid:
+        _add_from_sid(tree, from_sid, log)
     with open(SETUP, encoding="utf-8") as file:
         script = file.read()
     _run([*ALONE, "chroot", tree, "sh", "-c", script], log, env=IN_TREE)
@@ -137,8 +138,8 @@ def _build(name, directory, log):
 
 def name_of(name):
     with open(SETUP, encoding="utf-8") as file:
-        recipe = [MACHINES[name], PACKAGES, file.read(), inspect.getsource(_build),
-                  inspect.getsource(_take_newer) if MACHINES[name][1] else ""]
+        recipe = [MACHINES[name], file.read(), inspect.getsource(_build),
+                  inspect.getsource(_add_from_sid) if MACHINES[name][2] else ""]
     return f"{name}@{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
 
 
