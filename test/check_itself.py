@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_itself.py - where check.py could pass over tests, or disturb another run of itself"""
+"""check_itself.py - where check.py could pass over tests or defects, or disturb another
+run of itself"""
 
 import contextlib
 import os
@@ -11,10 +12,11 @@ import tempfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "e2e")]
+sys.path[:0] = [HERE, os.path.join(HERE, "e2e"), os.path.join(HERE, "lint")]
 
 import cgroups
 import check
+import defects
 import tap
 
 
@@ -102,6 +104,8 @@ def main():
         out.check(name, groups_of_a_live_run_stay(hierarchy))
     else:
         out.skip(name, "needs root, unshare and a control group hierarchy")
+    for name, test in defects.TESTS:
+        out.check(name, test())
     return out.done()
 
 

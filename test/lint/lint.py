@@ -14,6 +14,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import check_filters
 import check_layers
+import check_paths
 import check_pure
 import check_shape
 import check_tools
@@ -27,6 +28,10 @@ def main():
     checks.append(("pure files make no system call",
                    lambda: check_pure.check_pure(os.path.abspath(sys.argv[1]))))
     checks += check_filters.checks(os.path.abspath(sys.argv[1]))
+    checks += [("no call in the text takes a path but where the list allows it",
+                check_paths.check_sources),
+               ("nor does one in the objects",
+                lambda: check_paths.check_objects(os.path.abspath(sys.argv[1])))]
     out = tap.Writer()
     for name, check in checks:
         problems = check()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""defects.py - one defect of each kind, which the checks of this folder must see"""
+
+import os
+import subprocess
+import tempfile
+
+import check_paths
+
+PATH_CALLS = """
+/* open("/etc/passwd") in a comment */
+static const char *text = "system(3)";
+int made(struct stat *st, struct ops *ops)
+{
+	ops->open(text);
+	return fstat(0, st) + openat2_of_ours(0) + system(text) +
+	       (int)syscall(SYS_execve, text);
+}
+"""
+
+HIDDEN_CALL = """
+#include <stdlib.h>
+#define JOIN(a, b) a##b
+int made(const char *text);
+int made(const char *text)
+{
+	return JOIN(sys, tem)(text);
+}
+"""
+
+
+def path_calls_in_text():
+    used = set()
+    found = check_paths.check_text("lib/base/text.c", PATH_CALLS, {}, used)
+    found += check_paths.check_text("lib/base/text.c", PATH_CALLS,
+                                    {"lib/base/text.c": {"system": "for this test"}}, used)
+    wanted = ["lib/base/text.c:7: system() starts a program or loads code",
+              "lib/base/text.c:8: SYS_execve: a system call by its number",
+              "lib/base/text.c:8: SYS_execve: a system call by its number"]
+    problems = [] if found == wanted else [f"found {found}, not {wanted}"]
+    if used != {("lib/base/text.c", "system")}:
+        problems.append(f"used what is allowed: {used}")
+    return problems
+
+
+def path_call_behind_a_macro():
+    """Its text shows nothing; its object does."""
+    found = check_paths.check_text("lib/base/text.c", HIDDEN_CALL, {}, set())
+    problems = [f"the text shows {found}, so the test of the object shows nothing"] \
+        if found else []
+    with tempfile.TemporaryDirectory() as top:
+        os.mkdir(f"{top}/libcore.a.p")
+        subprocess.run(["gcc", "-O2", "-x", "c", "-c", "-", "-o",
+                        f"{top}/libcore.a.p/lib_base_text.c.o"], input=HIDDEN_CALL, text=True,
+                       check=True)
+        found = check_paths.check_objects(top)
+    if not any("calls system()" in line for line in found):
+        problems.append(f"of the object it says {found}")
+    return problems
+
+
+TESTS = [
+    ("a path-based call is seen in the text, but not in comments and strings",
+     path_calls_in_text),
+    ("one behind a macro is seen in the object", path_call_behind_a_macro),
+]
