@@ -22,13 +22,9 @@ static const struct sock_fprog programs[FILTER_COUNT] = {
 	[FILTER_CONTAINER] = PROGRAM(container_filter),
 };
 
-/* The sanitizers' runtime makes system calls of its own; a program that is built with it is
-   for the tests alone. */
-#ifdef HAS_SANITIZER
-static const bool is_filtered = false;
-#else
-static const bool is_filtered = true;
-#endif
+/* A sanitizer's runtime and valgrind make system calls of their own: the meson option
+   "filter" is off in a program that is built for them. */
+static const bool is_filtered = HAS_FILTER;
 
 int filter_load(enum filter_phase phase, struct err *err)
 {
