@@ -216,6 +216,11 @@ def cases_suite(build_name):
                      limit=300, env=env)
 
 
+def analyze_suite(tool, build_name):
+    return tap_suite(build_name, "test/lint/analyze.py", tool,
+                     os.path.join(BUILD, build_name), limit=600)
+
+
 def e2e_suite(script, *args, limit=180):
     program = os.path.join(BUILD, "release", PROGRAM)
     return tap_suite("release", f"test/e2e/{script}", "--hook", program, *args, limit=limit)
@@ -289,6 +294,8 @@ SUITES = {
     "cases": lambda: cases_suite("release"),
     "cases-sanitized": lambda: cases_suite("sanitize"),
     "lint": lambda: tap_suite("release", "test/lint/lint.py", RELEASE, limit=300),
+    "analyzer": lambda: analyze_suite("gcc", "gcc-werror"),
+    "clang-tidy": lambda: analyze_suite("clang-tidy", "clang-werror"),
     "hardening": lambda: tap_suite("release", "test/lint/hardening.py",
                                    os.path.join(RELEASE, PROGRAM), limit=60),
     "e2e-direct": lambda: e2e_suite("direct.py"),

@@ -86,6 +86,7 @@ def groups_of_a_live_run_stay(hierarchy):
 
 
 def main():
+    builds = check.BUILD  # the tests change it
     out = tap.Writer()
     has_criterion = subprocess.run(["pkg-config", "--exists", "criterion"],
                                    check=False).returncode == 0
@@ -106,6 +107,13 @@ def main():
         out.skip(name, "needs root, unshare and a control group hierarchy")
     for name, test in defects.TESTS:
         out.check(name, test())
+    for tool, build in (("gcc", "gcc-werror"), ("clang-tidy", "clang-werror")):
+        problems = defects.analyzers_defect(tool, os.path.join(builds, build))
+        name = f"{tool} sees a defect"
+        if problems is None:
+            out.skip(name, "not installed in the version that analyze.py wants")
+        else:
+            out.check(name, problems)
     return out.done()
 
 

@@ -5,7 +5,9 @@ import os
 import subprocess
 import tempfile
 
+import analyze
 import check_paths
+import sources
 
 PATH_CALLS = """
 /* open("/etc/passwd") in a comment */
@@ -57,6 +59,48 @@ def path_call_behind_a_macro():
     if not any("calls system()" in line for line in found):
         problems.append(f"of the object it says {found}")
     return problems
+
+
+# Compiled with the flags of a file of ours.
+ANALYZED = {
+    "gcc": ("""
+#include <stdlib.h>
+void made(char *text);
+void made(char *text)
+{
+	free(text);
+	free(text);
+}
+""", "-Wanalyzer-double-free"),
+    "clang-tidy": ("""
+#include <string.h>
+void made(char *text);
+void made(char *text)
+{
+	(void)memset(text, 'x', 0);
+	if (text) {
+		(void)strcmp(text, "x");
+	}
+	strlen(text) ? (void)memcmp(text, "a", sizeof(text)) : (void)0;
+}
+""", "bugprone-"),
+}
+
+
+def analyzers_defect(tool, build_dir):
+    """Return: what is wrong, or None: the tool is not there"""
+    name, _ = analyze.program(tool)
+    if not name:
+        return None
+    text, wanted = ANALYZED[tool]
+    known = analyze.database(build_dir)
+    # Near our own files, which the tool takes its configuration and headers from.
+    with tempfile.NamedTemporaryFile("w", suffix=".c", dir=build_dir) as file:
+        file.write(text)
+        file.flush()
+        path = os.path.relpath(file.name, sources.TOP)
+        found = analyze.analyze(tool, name, path, known, set())
+    return [] if any(wanted in line for line in found) else [f"it finds {found}"]
 
 
 TESTS = [
