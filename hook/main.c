@@ -40,6 +40,7 @@ int main(int argc, char **argv)
 	struct report report = {.log_fd = -1};
 	struct cli cli = {0};
 	struct err err = {0};
+	int status = EXIT_DONE;
 
 	sandbox_start();
 	if (cli_parse(argc, argv, &cli, &err) < 0) {
@@ -51,7 +52,8 @@ int main(int argc, char **argv)
 	report.has_log = cli.command && cli.command->is_hook;
 	if (run(&cli, &report, &err) < 0) {
 		report_error(&report, &err);
-		return EXIT_FAILED;
+		status = EXIT_FAILED;
 	}
-	return EXIT_DONE;
+	report_close_log(&report);
+	return status;
 }

@@ -122,6 +122,12 @@ int report_open_log(struct report *report, const struct settings *settings,
 	return r;
 }
 
+void report_close_log(struct report *report)
+{
+	cleanup_close(&report->log_fd);
+	report->log_fd = -1;
+}
+
 /* ---- writing --------------------------------------------------------------------------- */
 
 /* What cannot be written cannot be reported either, so results are not looked at. */

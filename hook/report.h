@@ -34,6 +34,9 @@ struct report {
 int report_open_log(struct report *report, const struct settings *settings,
 		    struct err *err);
 
+/* Closes the log, if it is open. */
+void report_close_log(struct report *report);
+
 /* "oci-gpu-hook: MESSAGE" to stderr, and to the log if it is open. */
 void report_error(const struct report *report, const struct err *err);
 
