@@ -39,6 +39,8 @@ BUILDS = {
     "gcc-werror": [NATIVE + "dev.ini", "-Db_sanitize=none"],
     "sanitize": [NATIVE + "dev.ini"],
     "clang-werror": [NATIVE + "clang.ini"],
+    "valgrind": [NATIVE + "dev.ini", "-Db_sanitize=none", "-Dfilter=disabled",
+                 "-Dtests=disabled"],
 }
 # It has neither the program nor the unit tests that the others have, so it is built apart.
 FUZZ_BUILD = [NATIVE + "fuzz.ini"]
@@ -117,7 +119,7 @@ def configure(name):
         shutil.rmtree(directory, ignore_errors=True)
         options = FUZZ_BUILD if name == "fuzz" else BUILDS[name]
         output, status = run(["meson", "setup", *options, directory], 120)
-    elif name == "fuzz" or has_unit_tests(directory):
+    elif name in ("fuzz", "valgrind") or has_unit_tests(directory):
         return ""
     elif run(["pkg-config", "--exists", "criterion"], 60)[1] == 0:
         # `make` configured it when Criterion was not there yet.
@@ -221,9 +223,14 @@ def analyze_suite(tool, build_name):
                      os.path.join(BUILD, build_name), limit=600)
 
 
-def e2e_suite(script, *args, limit=180):
-    program = os.path.join(BUILD, "release", PROGRAM)
-    return tap_suite("release", f"test/e2e/{script}", "--hook", program, *args, limit=limit)
+def e2e_suite(script, *args, limit=180, build_name="release"):
+    program = os.path.join(BUILD, build_name, PROGRAM)
+    return tap_suite(build_name, f"test/e2e/{script}", "--hook", program, *args, limit=limit)
+
+
+def sanitized_suite(script, *args):
+    """A finding makes the hook fail, wherever it runs: see test/memory/sanitizer.c."""
+    return e2e_suite(script, *args, limit=420, build_name="sanitize")
 
 
 def attack_suite(script, *args, limit=180):
@@ -307,6 +314,18 @@ SUITES = {
     "e2e-podman-rootless": lambda: e2e_suite("podman.py", "rootless", limit=300),
     "e2e-systemd-v1": lambda: e2e_suite("systemd.py", "v1"),
     "e2e-systemd-v2": lambda: e2e_suite("systemd.py", "v2"),
+    # Not undo: its faults are the n-th calls of the program, and would hit the sanitizer's.
+    "e2e-direct-sanitized": lambda: sanitized_suite("direct.py"),
+    "e2e-settings-sanitized": lambda: sanitized_suite("settings.py"),
+    "e2e-runc-v1-sanitized": lambda: sanitized_suite("oci.py", "runc-v1"),
+    "e2e-runc-v2-sanitized": lambda: sanitized_suite("oci.py", "runc-v2"),
+    "e2e-crun-sanitized": lambda: sanitized_suite("oci.py", "crun"),
+    "e2e-podman-sanitized": lambda: sanitized_suite("podman.py", "root"),
+    "e2e-systemd-v1-sanitized": lambda: sanitized_suite("systemd.py", "v1"),
+    "e2e-systemd-v2-sanitized": lambda: sanitized_suite("systemd.py", "v2"),
+    "valgrind-errors": lambda: tap_suite(
+        "valgrind", "test/memory/valgrind.py", "--hook",
+        os.path.join(BUILD, "valgrind", PROGRAM), limit=600),
     "e2e-undo-v1": lambda: e2e_suite("undo.py", "v1", "sample", limit=600),
     "e2e-undo-v2": lambda: e2e_suite("undo.py", "v2", "sample", limit=600),
     "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", "sample", limit=600),

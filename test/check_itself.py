@@ -107,6 +107,11 @@ def main():
         out.skip(name, "needs root, unshare and a control group hierarchy")
     for name, test in defects.TESTS:
         out.check(name, test())
+    name = "defects of memory are in valgrind's logs"
+    if shutil.which("valgrind"):
+        out.check(name, defects.memory_defects_are_in_valgrinds_logs())
+    else:
+        out.skip(name, "valgrind is not installed")
     for tool, build in (("gcc", "gcc-werror"), ("clang-tidy", "clang-werror")):
         problems = defects.analyzers_defect(tool, os.path.join(builds, build))
         name = f"{tool} sees a defect"

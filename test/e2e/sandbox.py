@@ -112,6 +112,12 @@ def enter(hook):
     return copy
 
 
+def is_sanitized(program):
+    """Was it built with sanitizers?"""
+    with open(program, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def run_tests(tests, only):
     """Runs (name, function) pairs; a function returns what is wrong, or raises.
 

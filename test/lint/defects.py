@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""defects.py - one defect of each kind, which the checks of this folder must see"""
+"""defects.py - one defect of each kind, which the checks here and in test/memory must see"""
 
 import os
+import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "memory"))
 
 import analyze
 import check_paths
+import sandbox
 import sources
+import valgrind
 
 PATH_CALLS = """
 /* open("/etc/passwd") in a comment */
@@ -103,7 +111,78 @@ def analyzers_defect(tool, build_dir):
     return [] if any(wanted in line for line in found) else [f"it finds {found}"]
 
 
+# Each is one of them, by the number of its arguments.
+MEMORY_DEFECTS = """
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+	char *volatile block = malloc(4);
+	volatile int most = INT_MAX;
+
+	(void)argv;
+	switch (argc) {
+	case 2:
+		return open("/", O_RDONLY) < 0;
+	case 3:
+		block = NULL;
+		return 0;
+	case 4:
+		block[4] = 0;
+		break;
+	case 5:
+		most += argc;
+		break;
+	}
+	free(block);
+	return 0;
+}
+"""
+KINDS = ["none", "a descriptor left open", "a leak", "a write behind a block",
+         "an overflow of a signed number"]
+
+
+def compiled(directory, *options):
+    """Return: the path of MEMORY_DEFECTS as a program"""
+    path = os.path.join(directory, "defects")
+    subprocess.run(["gcc", "-g", "-w", "-x", "c", "-", "-o", path, *options],
+                   input=MEMORY_DEFECTS, text=True, check=True)
+    return path
+
+
+def memory_defects_end_a_sanitized_program():
+    """With the environment that a runtime gives a hook: none."""
+    problems = []
+    source = os.path.join(sources.TOP, "test/memory/sanitizer.c")
+    with tempfile.TemporaryDirectory() as top:
+        path = compiled(top, "-x", "c", source, "-fsanitize=address,undefined")
+        for number, kind in enumerate(KINDS):
+            result = subprocess.run([path, *["x"] * number], env={}, check=False,
+                                    stderr=subprocess.PIPE)
+            if result.returncode != (-signal.SIGABRT if number else 0):
+                problems.append(f"{kind}: status {result.returncode}, {result.stderr}")
+    return problems
+
+
+def memory_defects_are_in_valgrinds_logs():
+    """All but the overflow, which is none of its business."""
+    problems = []
+    with tempfile.TemporaryDirectory() as sandbox.WORK:
+        path = compiled(sandbox.WORK)
+        shutil.copy("/dev/null", f"{sandbox.WORK}/known_calls.so")
+        for number, kind in enumerate(KINDS[:4]):
+            run = valgrind.Run(path)
+            subprocess.run([run.program, *["x"] * number], check=False,
+                           stderr=subprocess.DEVNULL)
+            found, _ = run.look()
+            if bool(found) != bool(number):
+                problems.append(f"{kind}: {found}")
+    return problems
+
+
 TESTS = [
+    ("defects of memory end a sanitized program", memory_defects_end_a_sanitized_program),
     ("a path-based call is seen in the text, but not in comments and strings",
      path_calls_in_text),
     ("one behind a macro is seen in the object", path_call_behind_a_macro),
