@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,18 +12,12 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/procfs.h"
 #include "base/syscalls.h"
-
-/* The root directory of every procfs. Source: Linux include/linux/proc_fs.h, PROC_ROOT_INO. */
-#define PROC_ROOT_INODE 1U
-
-/* Nothing of /proc that is mounted over, and no link, is trusted. */
-#define RESOLVE_PROC (RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS)
 
 void ctr_process_close(struct ctr_process *process)
 {
@@ -32,43 +25,6 @@ void ctr_process_close(struct ctr_process *process)
 	cleanup_close(&process->pidfd);
 	cleanup_close(&process->proc_fd);
 	*process = CTR_PROCESS_NONE;
-}
-
-/* A mount over /proc could show another process under our number. */
-static int open_procfs(struct err *err)
-{
-	autoclose int fd = -1;
-	struct statfs fs;
-	struct stat st;
-
-	fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		return err_sys(err, errno, "open '/proc'");
-	}
-	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0) {
-		return err_sys(err, errno, "look at '/proc'");
-	}
-	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INODE) {
-		return err_set(err, EINVAL, "look at '/proc': it is not a procfs");
-	}
-	return steal_fd(&fd);
-}
-
-/* The numbers in /proc must be ours: another PID namespace's would name other processes. */
-static int check_proc_is_ours(int proc_fd, struct err *err)
-{
-	char self[16] = "";
-
-	if (readlinkat(proc_fd, "self", self, sizeof(self) - 1) < 0) {
-		return err_sys(err, errno, "look at '/proc/self'");
-	}
-	if (strtol(self, NULL, 10) != getpid()) {
-		return err_set(
-			err, EINVAL,
-			"look at '/proc/self': '/proc' shows another PID namespace; run "
-			"the hook where the runtime runs");
-	}
-	return 0;
 }
 
 static int read_text(int dir_fd, const char *name, size_t max, char **ret,
@@ -121,40 +77,6 @@ int ctr_process_check_alive(const struct ctr_process *process, struct err *err)
 			process->pid);
 	}
 	return 0;
-}
-
-/* The fourth field of /proc/PID/stat, behind a name in parentheses that may hold anything.
-   Return: 0 if it cannot be read, or is not in our PID namespace. */
-static pid_t parent_of(const struct ctr_process *process, pid_t pid)
-{
-	autofree char *text = NULL;
-	struct err ignored = {0};
-	const char *name_end;
-	char path[32];
-	int parent = 0;
-
-	(void)snprintf(path, sizeof(path), "%d/stat", pid);
-	if (read_text(process->proc_fd, path, LIMIT_PROC_FILE_BYTES, &text, &ignored) <
-	    0) {
-		return 0;
-	}
-	name_end = strrchr(text, ')');
-	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
-void ctr_process_doubt_parent(const struct ctr_process *process, struct err *doubt)
-{
-	pid_t caller = getppid();
-	pid_t parent = parent_of(process, process->pid);
-
-	if (caller == 0 || parent == 0 || parent == caller ||
-	    parent == parent_of(process, caller)) {
-		return;
-	}
-	(void)err_set(doubt, ECHILD,
-		      "look at process %d: it is a child of process %d, and not of the "
-		      "hook's caller %d; is it the container's, and not an older one's?",
-		      process->pid, parent, caller);
 }
 
 /* Follows the magic link on purpose: the namespace's inode names the namespace. */
@@ -313,8 +235,8 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
 		return r;
 	}
 	process.pid = pid;
-	process.proc_fd = open_procfs(err);
-	if (process.proc_fd < 0 || check_proc_is_ours(process.proc_fd, err) < 0) {
+	process.proc_fd = procfs_open(err);
+	if (process.proc_fd < 0) {
 		return -err->code;
 	}
 	process.pidfd = pidfd_open(pid, 0);
