@@ -19,6 +19,13 @@ int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
 	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 }
 
+int sys_renameat2(int old_dir_fd, const char *old_path, int new_dir_fd,
+		  const char *new_path, unsigned int flags)
+{
+	return (int)syscall(SYS_renameat2, old_dir_fd, old_path, new_dir_fd, new_path,
+			    flags);
+}
+
 int sys_bpf(enum bpf_cmd command, union bpf_attr *attr)
 {
 	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));

@@ -23,6 +23,16 @@ int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
 		uint64_t resolve);
 
 /**
+ * sys_renameat2() - renameat2(2)
+ *
+ * glibc's renameat2() without flags calls renameat(2), which a filter has to know as well.
+ *
+ * Return: 0, or -1 with errno set.
+ */
+int sys_renameat2(int old_dir_fd, const char *old_path, int new_dir_fd,
+		  const char *new_path, unsigned int flags);
+
+/**
  * sys_bpf() - bpf(2)
  * @attr:	zeroed before use. The whole union is passed: kernels 6.17 to 7.1 write the
  *		revision at offset 56 whatever size they are told (opencontainers/cgroups

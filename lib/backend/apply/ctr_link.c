@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/syscalls.h"
 #include "base/text.h"
 
 /* Beside the link that is replaced, until it has its name. */
@@ -83,7 +84,7 @@ static int exchange_link(const struct ctr_process *process, const char *target,
 	if (r == -EEXIST && unlinkat(dir_fd, TEMPORARY_NAME, 0) == 0) {
 		r = make_symlink(process, target, dir_fd, TEMPORARY_NAME);
 	}
-	if (r == 0 && renameat2(dir_fd, TEMPORARY_NAME, dir_fd, name, 0) < 0) {
+	if (r == 0 && sys_renameat2(dir_fd, TEMPORARY_NAME, dir_fd, name, 0) < 0) {
 		r = -errno;
 		(void)unlinkat(dir_fd, TEMPORARY_NAME, 0);
 	}
