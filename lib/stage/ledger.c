@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger.c - who holds which GPU, kept between runs */
+
+#include "stage/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/deadline.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/procfs.h"
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "base/trusted_file.h"
+#include "stage/ledger_text.h"
+
+#define SYSTEM_DIR "/run/oci-gpu-hook"
+#define LEDGER	   "ledger"
+#define LEDGER_NEW "ledger.new"
+#define LOCK	   "lock"
+
+/* A UUID and a line end. Source: Linux drivers/char/random.c. */
+#define BOOT_ID		  "sys/kernel/random/boot_id"
+#define BOOT_ID_MAX_BYTES 64U
+
+/* Between two looks at the lock. It is held for a fraction of a millisecond. */
+#define LOCK_RETRY_MS 2
+
+/* Holders that every run looks at beyond those that matter. It adds one for each GPU, mostly
+   one or two, so the dead ones become fewer with every run. */
+#define CHECKS_IN_TURN 8
+
+/* The names are ours, in a directory that is ours. */
+#define RESOLVE_LEDGER (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+
+void ledger_close(struct ledger *ledger)
+{
+	cleanup_close(&ledger->lock_fd);
+	cleanup_close(&ledger->dir_fd);
+	cleanup_close(&ledger->proc_fd);
+	free(ledger->dir);
+	free(ledger->boot_id);
+	holders_clear(&ledger->holders);
+	*ledger = NO_LEDGER;
+}
+
+/* ---- the directory ------------------------------------------------------------------- */
+
+/* The host's number of our user; false where we are in the initial user namespace. */
+static bool find_outer_uid(unsigned int *ret)
+{
+	autoclose int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	unsigned int inside;
+	unsigned int outside;
+	unsigned int count;
+	char map[256];
+	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
+
+	if (n <= 0) {
+		return false;
+	}
+	map[n] = '\0';
+	if (sscanf(map, "%u %u %u", &inside, &outside, &count) != 3 ||
+	    (inside == 0 && outside == 0 && count == UINT32_MAX)) {
+		return false;
+	}
+	/* A rootless engine is the first id of its map. */
+	*ret = outside;
+	return true;
+}
+
+char *ledger_default_dir(void)
+{
+	unsigned int uid;
+
+	return find_outer_uid(&uid) ? xasprintf("/run/user/%u/oci-gpu-hook", uid)
+				    : xstrdup(SYSTEM_DIR);
+}
+
+static int read_boot_id(int proc_fd, char **ret, struct err *err)
+{
+	struct bytes text = {0};
+	autoclose int fd = sys_openat2(proc_fd, BOOT_ID, O_RDONLY, 0, RESOLVE_PROC);
+	int r;
+
+	if (fd < 0) {
+		return err_sys(err, errno, "open '/proc/" BOOT_ID "'");
+	}
+	r = read_all(fd, "'/proc/" BOOT_ID "'", BOOT_ID_MAX_BYTES, -1, &text, err);
+	if (r < 0) {
+		return r;
+	}
+	*ret = text_trim_end(text.data);
+	return 0;
+}
+
+/* @mode: as of trusted_dir_open(). */
+static int open_all(const char *dir, mode_t mode, struct ledger *ret, struct err *err)
+{
+	autofree char *what = xasprintf("state directory '%.400s'", dir);
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	int r;
+
+	ledger.dir_fd = trusted_dir_open(dir, mode, what, err);
+	if (ledger.dir_fd < 0) {
+		return ledger.dir_fd;
+	}
+	ledger.proc_fd = procfs_open(err);
+	if (ledger.proc_fd < 0) {
+		return ledger.proc_fd;
+	}
+	ledger.dir = xstrdup(dir);
+	r = read_boot_id(ledger.proc_fd, &ledger.boot_id, err);
+	if (r < 0) {
+		return r;
+	}
+	*ret = ledger;
+	ledger = NO_LEDGER;
+	return 0;
+}
+
+int ledger_open(const char *dir, struct ledger *ret, struct err *err)
+{
+	/* Everybody may see who has what, as in `list`; the lock is root's. */
+	int r = open_all(dir, 0755, ret, err);
+
+	/* It is not there and cannot be: a read-only /run, or a user without /run/user/UID. */
+	if (r == -EROFS || r == -EACCES || r == -ENOENT) {
+		ret->absence = *err;
+		*err = (struct err){0};
+		return 0;
+	}
+	return r;
+}
+
+int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err)
+{
+	return open_all(dir, 0, ret, err);
+}
+
+/* ---- the lock ------------------------------------------------------------------------ */
+
+int ledger_lock(struct ledger *ledger, struct err *err)
+{
+	long long end = deadline_clock_ms() + LEDGER_LOCK_SECONDS * 1000LL;
+
+	if (ledger->lock_fd < 0) {
+		ledger->lock_fd = sys_openat2(ledger->dir_fd, LOCK, O_RDWR | O_CREAT,
+					      0600, RESOLVE_LEDGER);
+	}
+	if (ledger->lock_fd < 0) {
+		return err_sys(err, errno, "open '%s/" LOCK "'", ledger->dir);
+	}
+	while (flock(ledger->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			return err_sys(err, errno, "lock '%s/" LOCK "'", ledger->dir);
+		}
+		if (deadline_clock_ms() >= end) {
+			return err_set(err, ETIMEDOUT,
+				       "lock '%s/" LOCK
+				       "': another process has it for %d s; "
+				       "find it: fuser '%s/" LOCK "'",
+				       ledger->dir, LEDGER_LOCK_SECONDS, ledger->dir);
+		}
+		if (deadline_check(err) < 0) {
+			return -err->code;
+		}
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	return 0;
+}
+
+void ledger_unlock(struct ledger *ledger)
+{
+	(void)flock(ledger->lock_fd, LOCK_UN);
+}
+
+/* ---- the file ------------------------------------------------------------------------ */
+
+int ledger_load(struct ledger *ledger, struct err *err)
+{
+	autofree char *what = xasprintf("ledger '%.400s/" LEDGER "'", ledger->dir);
+	struct bytes text = {0};
+	autoclose int fd =
+		sys_openat2(ledger->dir_fd, LEDGER, O_RDONLY, 0, RESOLVE_LEDGER);
+	int r;
+
+	holders_clear(&ledger->holders);
+	if (fd < 0) {
+		return errno == ENOENT ? 0 : err_sys(err, errno, "open %s", what);
+	}
+	r = read_all(fd, what, LIMIT_LEDGER_BYTES, -1, &text, err);
+	if (r < 0) {
+		return r;
+	}
+	r = ledger_text_read(text.data, text.len, ledger->boot_id, &ledger->holders, err);
+	bytes_clear(&text);
+	if (r < 0) {
+		const struct err why = *err;
+
+		/* To go on as if it were empty could give a GPU to two. */
+		return err_set(err, -r,
+			       "read %s: %.400s; stop the containers with GPUs, then "
+			       "remove it",
+			       what, why.msg);
+	}
+	return 0;
+}
+
+static int write_all(int fd, const struct bytes *text)
+{
+	size_t done = 0;
+
+	while (done < text->len) {
+		ssize_t n = write(fd, text->data + done, text->len - done);
+
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return n < 0 ? -errno : -EIO;
+		}
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* What is said about close() holds here as well: a network file system reports a full disk
+   there, but a state directory is on a local one. */
+static int write_new(const struct ledger *ledger, const struct bytes *text)
+{
+	autoclose int fd =
+		sys_openat2(ledger->dir_fd, LEDGER_NEW, O_WRONLY | O_CREAT | O_TRUNC,
+			    0644, RESOLVE_LEDGER);
+
+	return fd < 0 ? -errno : write_all(fd, text);
+}
+
+int ledger_save(struct ledger *ledger, struct err *err)
+{
+	struct bytes text = {0};
+	int r = ledger_text_write(&ledger->holders, ledger->boot_id, &text, err);
+
+	if (r < 0) {
+		return err_wrap(err, "write ledger '%s/" LEDGER "'", ledger->dir);
+	}
+	r = write_new(ledger, &text);
+	bytes_clear(&text);
+	if (r == 0 &&
+	    sys_renameat2(ledger->dir_fd, LEDGER_NEW, ledger->dir_fd, LEDGER, 0) < 0) {
+		r = -errno;
+	}
+	if (r < 0) {
+		(void)unlinkat(ledger->dir_fd, LEDGER_NEW, 0);
+		return err_sys(err, -r, "write ledger '%s/" LEDGER "'", ledger->dir);
+	}
+	return 0;
+}
+
+/* ---- the living and the dead --------------------------------------------------------- */
+
+static uint64_t own_pid_ns(const struct ledger *ledger)
+{
+	struct stat st;
+
+	/* Follows the magic link on purpose: the namespace's inode names the namespace. */
+	return fstatat(ledger->proc_fd, "self/ns/pid", &st, 0) == 0 ? st.st_ino : 0;
+}
+
+/* Of a process in another PID namespace nothing can be known, so it counts as alive. */
+static bool is_dead(const struct ledger *ledger, const struct holder *holder,
+		    uint64_t pid_ns)
+{
+	uint64_t start_time;
+	int r;
+
+	if (holder->init.pid_ns != pid_ns) {
+		return false;
+	}
+	r = procfs_start_time(ledger->proc_fd, holder->init.pid, &start_time);
+	return r == -ESRCH || (r == 0 && start_time != holder->init.start_time);
+}
+
+/* Is a GPU of this key known to have a live holder already? */
+static bool is_known_held(const char *const *keys, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (text_equals(keys[i], key)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void drop_dead_that_matter(struct ledger *ledger, enum ledger_scrutiny scrutiny,
+				  uint64_t pid_ns)
+{
+	struct holders *holders = &ledger->holders;
+	/* Keys of GPUs with a live holder; borrowed from holders that stay. */
+	autofree const char **held = xcalloc(LIMIT_GPUS, sizeof(*held));
+	size_t n_held = 0;
+
+	for (size_t i = 0; i < holders->n;) {
+		const struct holder *holder = &holders->holder[i];
+		bool matters = scrutiny == LEDGER_CHECK_ALL || holder->is_exclusive ||
+			       (scrutiny == LEDGER_CHECK_ONE_A_GPU &&
+				!is_known_held(held, n_held, holder->gpu));
+
+		if (matters && is_dead(ledger, holder, pid_ns)) {
+			holders_remove(holders, i);
+			continue;
+		}
+		if (matters && n_held < LIMIT_GPUS) {
+			held[n_held++] = holder->gpu;
+		}
+		i++;
+	}
+}
+
+/* The first ones go to the end, so that the next run looks at the next ones. */
+static void drop_dead_in_turn(struct ledger *ledger, uint64_t pid_ns)
+{
+	struct holders *holders = &ledger->holders;
+	size_t n = holders->n < CHECKS_IN_TURN ? holders->n : CHECKS_IN_TURN;
+
+	for (size_t i = 0; i < n; i++) {
+		struct holder first = holders->holder[0];
+
+		holders->holder[0] = (struct holder){0};
+		holders_remove(holders, 0);
+		if (is_dead(ledger, &first, pid_ns)) {
+			holder_clear(&first);
+		} else {
+			holders_take(holders, &first);
+		}
+	}
+}
+
+void ledger_drop_dead(struct ledger *ledger, enum ledger_scrutiny scrutiny)
+{
+	uint64_t pid_ns = own_pid_ns(ledger);
+
+	drop_dead_that_matter(ledger, scrutiny, pid_ns);
+	if (scrutiny != LEDGER_CHECK_ALL) {
+		drop_dead_in_turn(ledger, pid_ns);
+	}
+}
+
+int ledger_identify(struct ledger *ledger, pid_t pid, struct process_id *ret,
+		    struct err *err)
+{
+	struct process_id init = {.pid = pid, .pid_ns = own_pid_ns(ledger)};
+	int r = procfs_start_time(ledger->proc_fd, pid, &init.start_time);
+
+	if (r == -ESRCH) {
+		return err_set(err, ESRCH,
+			       "look at process %d of the state: it has ended; the "
+			       "runtime gave up on the container",
+			       pid);
+	}
+	if (r < 0) {
+		return err_sys(err, -r, "look at process %d of the state", pid);
+	}
+	*ret = init;
+	return 0;
+}
+
+/* ---- giving back --------------------------------------------------------------------- */
+
+/* Whose holders go: those of a process, or of a container that has stopped. */
+struct leaving {
+	const struct process_id *init; /* or NULL */
+	const char *id;
+	const char *bundle;
+};
+
+static bool is_leaving(const struct holder *holder, const struct leaving *leaving)
+{
+	if (leaving->init) {
+		return process_id_equals(&holder->init, leaving->init);
+	}
+	return text_equals(holder->id, leaving->id) &&
+	       text_equals(holder->bundle, leaving->bundle);
+}
+
+static int remove_leaving(struct ledger *ledger, const struct leaving *leaving,
+			  struct err *err)
+{
+	struct holders *holders = &ledger->holders;
+	size_t n_before;
+	int r = ledger_load(ledger, err);
+
+	if (r < 0) {
+		return r;
+	}
+	n_before = holders->n;
+	for (size_t i = holders->n; i > 0; i--) {
+		if (is_leaving(&holders->holder[i - 1], leaving)) {
+			holders_remove(holders, i - 1);
+		}
+	}
+	return holders->n == n_before ? 0 : ledger_save(ledger, err);
+}
+
+static int release(struct ledger *ledger, const struct leaving *leaving, struct err *err)
+{
+	int r = ledger_lock(ledger, err);
+
+	if (r < 0) {
+		return r;
+	}
+	r = remove_leaving(ledger, leaving, err);
+	ledger_unlock(ledger);
+	return r;
+}
+
+int ledger_release(struct ledger *ledger, const struct process_id *init, struct err *err)
+{
+	const struct leaving leaving = {.init = init};
+
+	return release(ledger, &leaving, err);
+}
+
+int ledger_release_container(struct ledger *ledger, const char *id, const char *bundle,
+			     struct err *err)
+{
+	const struct leaving leaving = {.id = id, .bundle = bundle};
+
+	return release(ledger, &leaving, err);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * ledger.h - who holds which GPU, kept between runs
+ *
+ * Theory of operation. One small file in the state directory lists every GPU that a
+ * container got (ledger_text.h). Whoever changes it locks the file "lock" beside it, reads
+ * the list, writes a new one and renames it over the old: a reader without the lock sees
+ * the one or the other, and a crash between any two steps leaves the old one whole.
+ *
+ * A holder counts for as long as its container's first process lives, which is known by
+ * number, start time and PID namespace. So nothing has to be cleaned up for the ledger to
+ * be right: not after a crash, a kill or a failed create. `poststop` gives back at once what
+ * the next run would find dead anyway. Looking at a process costs some ten microseconds, so
+ * only holders that matter for the request are looked at, and a few more in turn, so that
+ * the dead ones go in time.
+ *
+ * It rules among the containers of one ledger: root's, or one user's.
+ */
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "model/gpu_spec.h"
+#include "model/holder.h"
+
+struct ledger {
+	char *dir; /* its path, for messages */
+	int dir_fd;
+	int lock_fd;
+	int proc_fd;
+	char *boot_id;
+	struct holders holders; /* after ledger_load() */
+	/* Why there is no state directory and cannot be one, if `dir_fd` is -1. */
+	struct err absence;
+};
+
+#define NO_LEDGER                                           \
+	(struct ledger)                                     \
+	{                                                   \
+		.dir_fd = -1, .lock_fd = -1, .proc_fd = -1, \
+	}
+
+void ledger_close(struct ledger *ledger);
+DEFINE_CLEANUP(struct ledger, ledger_close)
+
+/**
+ * ledger_default_dir() - Where the ledger is if the settings name no place; free() it
+ *
+ * /run/oci-gpu-hook; in a user namespace /run/user/UID/oci-gpu-hook, UID being the host's.
+ */
+char *ledger_default_dir(void);
+
+/**
+ * ledger_open() - Open the state directory, and make it where it is missing
+ * @dir:	absolute
+ * @ret:	NO_LEDGER; ledger_close() it. Where the directory is missing and cannot be
+ *		made, that is no error: nobody can hold anything there, see `absence`
+ * @err:	EPERM: somebody else could have written what is in there; what open() said
+ */
+int ledger_open(const char *dir, struct ledger *ret, struct err *err);
+
+/* As ledger_open(), to read only: nothing is made. ENOENT: there is none. */
+int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err);
+
+/**
+ * ledger_lock() - Keep others from changing it, until ledger_unlock()
+ * @err:	ETIMEDOUT after LEDGER_LOCK_SECONDS
+ */
+int ledger_lock(struct ledger *ledger, struct err *err);
+void ledger_unlock(struct ledger *ledger);
+
+#define LEDGER_LOCK_SECONDS 5
+
+/**
+ * ledger_load() - Read the holders
+ * @err:	EINVAL: the file is broken, and who holds what cannot be known
+ */
+int ledger_load(struct ledger *ledger, struct err *err);
+
+/* Which dead holders a request must not be kept from a GPU by. */
+enum ledger_scrutiny {
+	LEDGER_CHECK_EXCLUSIVE, /* for a shared request: exclusive ones */
+	LEDGER_CHECK_ONE_A_GPU, /* for an exclusive one: until a live one is found */
+	LEDGER_CHECK_ALL,	/* to count them */
+};
+
+/* Removes dead holders from the list: those that matter, and some more in turn. */
+void ledger_drop_dead(struct ledger *ledger, enum ledger_scrutiny scrutiny);
+
+/**
+ * ledger_identify() - The process that a container's holders live as long as
+ * @err:	ESRCH: it has ended
+ */
+int ledger_identify(struct ledger *ledger, pid_t pid, struct process_id *ret,
+		    struct err *err);
+
+/**
+ * ledger_save() - Write the list as it is now
+ * @err:	ENOSPC, EROFS and the like: the old file stays as it was
+ *
+ * Should: be called under the lock.
+ */
+int ledger_save(struct ledger *ledger, struct err *err);
+
+/**
+ * ledger_release() - Remove what a process holds; a whole turn, with lock and save
+ *
+ * Also in the container's mount namespace: what it needs is open.
+ */
+int ledger_release(struct ledger *ledger, const struct process_id *init, struct err *err);
+
+/* The same for a container that has stopped, whose process is gone. */
+int ledger_release_container(struct ledger *ledger, const char *id, const char *bundle,
+			     struct err *err);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger_text.c - the ledger's file: its form */
+
+#include "stage/ledger_text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define HEADER	 "oci-gpu-hook ledger "
+#define VERSION	 "1 "
+#define N_FIELDS 7
+
+/* ---- reading ------------------------------------------------------------------------- */
+
+static int wrong_line(size_t number, struct err *err)
+{
+	return err_set(err, EINVAL, "line %zu is not one of a ledger", number);
+}
+
+static int read_hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Return: the field without escapes, to free(); NULL: it is none. */
+static char *read_field(const char *text, size_t len)
+{
+	autofree char *field = xcalloc(len + 1, 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c < ' ' || c > '~') {
+			return NULL;
+		}
+		if (c == '%') {
+			int high = len - i > 2 ? read_hex_digit(text[i + 1]) : -1;
+			int low = len - i > 2 ? read_hex_digit(text[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || high + low == 0) {
+				return NULL;
+			}
+			c = (char)(high * 16 + low);
+			i += 2;
+		}
+		field[n++] = c;
+	}
+	return steal_ptr(&field);
+}
+
+/* A number as ledger_text_write() writes it: digits, no sign, no zero in front. */
+static bool read_number(const char *text, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (!*text || (text[0] == '0' && text[1])) {
+		return false;
+	}
+	for (; *text; text++) {
+		unsigned int digit = (unsigned int)(*text - '0');
+
+		if (digit > 9 || value > (UINT64_MAX - digit) / 10) {
+			return false;
+		}
+		value = value * 10 + digit;
+	}
+	*ret = value;
+	return true;
+}
+
+static bool read_sharing(const char *text, bool *ret)
+{
+	*ret = text_equals(text, "exclusive");
+	return *ret || text_equals(text, "shared");
+}
+
+static void clear_fields(char *(*fields)[N_FIELDS])
+{
+	for (size_t i = 0; i < N_FIELDS; i++) {
+		free((*fields)[i]);
+	}
+}
+
+/* Return: is it one? @ret is filled only then. */
+static bool read_line(const char *line, size_t len, struct holder *ret)
+{
+	cleanup(clear_fields) char *fields[N_FIELDS] = {NULL};
+	struct holder holder = {0};
+	uint64_t pid;
+
+	for (size_t i = 0; i < N_FIELDS; i++) {
+		const char *tab = memchr(line, '\t', len);
+		size_t field_len = tab ? (size_t)(tab - line) : len;
+
+		/* As many tabs as there are fields, less one. */
+		if (!tab != (i == N_FIELDS - 1)) {
+			return false;
+		}
+		fields[i] = read_field(line, field_len);
+		if (!fields[i]) {
+			return false;
+		}
+		if (tab) {
+			line += field_len + 1;
+			len -= field_len + 1;
+		}
+	}
+	if (!*fields[0] || !read_sharing(fields[1], &holder.is_exclusive) ||
+	    !read_number(fields[2], &pid) || pid == 0 || pid > INT_MAX ||
+	    !read_number(fields[3], &holder.init.start_time) ||
+	    !read_number(fields[4], &holder.init.pid_ns)) {
+		return false;
+	}
+	holder.init.pid = (pid_t)pid;
+	holder.gpu = steal_ptr(&fields[0]);
+	holder.id = steal_ptr(&fields[5]);
+	holder.bundle = steal_ptr(&fields[6]);
+	*ret = holder;
+	return true;
+}
+
+/* Return: is the rest of this boot? */
+static int read_header(const char *line, size_t len, const char *boot_id,
+		       bool *ret_is_current, struct err *err)
+{
+	size_t header_len = strlen(HEADER);
+	size_t version_len = strlen(VERSION);
+
+	if (len < header_len || memcmp(line, HEADER, header_len) != 0) {
+		return wrong_line(1, err);
+	}
+	line += header_len;
+	len -= header_len;
+	if (len < version_len || memcmp(line, VERSION, version_len) != 0) {
+		return err_set(err, EPROTONOSUPPORT,
+			       "it is not of version 1, which this program writes");
+	}
+	line += version_len;
+	len -= version_len;
+	*ret_is_current = len == strlen(boot_id) && memcmp(line, boot_id, len) == 0;
+	return 0;
+}
+
+int ledger_text_read(const char *text, size_t len, const char *boot_id,
+		     struct holders *ret, struct err *err)
+{
+	cleanup(holders_clearp) struct holders holders = {0};
+	const char *end = text + len;
+	bool is_current = true;
+
+	for (size_t number = 1; text < end; number++) {
+		const char *line_end = memchr(text, '\n', (size_t)(end - text));
+		struct holder holder = {0};
+
+		/* A line that does not end was not written to its end. */
+		if (!line_end || number > LIMIT_LEDGER_ENTRIES + 1) {
+			return wrong_line(number, err);
+		}
+		len = (size_t)(line_end - text);
+		if (number == 1 &&
+		    read_header(text, len, boot_id, &is_current, err) < 0) {
+			return -err->code;
+		}
+		if (number > 1) {
+			if (!read_line(text, len, &holder)) {
+				return wrong_line(number, err);
+			}
+			holders_take(&holders, &holder);
+		}
+		text = line_end + 1;
+	}
+	if (is_current) {
+		*ret = holders;
+		holders = (struct holders){0};
+	}
+	return 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------- */
+
+static void write_field(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c > '~' || c == '%') {
+			(void)fprintf(out, "%%%02x", c);
+		} else {
+			(void)fputc(c, out);
+		}
+	}
+}
+
+static void write_holder(FILE *out, const struct holder *holder)
+{
+	write_field(out, holder->gpu);
+	(void)fprintf(out, "\t%s\t%d\t%" PRIu64 "\t%" PRIu64 "\t",
+		      holder->is_exclusive ? "exclusive" : "shared", holder->init.pid,
+		      holder->init.start_time, holder->init.pid_ns);
+	write_field(out, holder->id);
+	(void)fputc('\t', out);
+	write_field(out, holder->bundle);
+	(void)fputc('\n', out);
+}
+
+int ledger_text_write(const struct holders *holders, const char *boot_id,
+		      struct bytes *ret, struct err *err)
+{
+	struct bytes text = {0};
+	FILE *out;
+
+	if (holders->n > LIMIT_LEDGER_ENTRIES) {
+		return err_set(err, E2BIG, "more than %u GPUs are held",
+			       LIMIT_LEDGER_ENTRIES);
+	}
+	out = open_memstream(&text.data, &text.len);
+	if (!out) {
+		return err_sys(err, errno, "write the ledger's text");
+	}
+	(void)fprintf(out, HEADER VERSION "%s\n", boot_id);
+	for (size_t i = 0; i < holders->n; i++) {
+		write_holder(out, &holders->holder[i]);
+	}
+	if (fclose(out) != 0) {
+		bytes_clear(&text);
+		return err_sys(err, ENOMEM, "write the ledger's text");
+	}
+	if (text.len > LIMIT_LEDGER_BYTES) {
+		bytes_clear(&text);
+		return err_set(err, E2BIG, "the ledger is over %u bytes",
+			       LIMIT_LEDGER_BYTES);
+	}
+	*ret = text;
+	return 0;
+}
