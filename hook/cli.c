@@ -19,14 +19,18 @@ static const struct command commands[] = {
 		.help = "the hook: reads the container's state on standard input (default)",
 		.run = run_hook,
 		.is_hook = true,
-		.has_config = true,
 	},
 	{
 		.name = "prestart",
 		.help = "the same, for the older stage",
 		.run = run_hook,
 		.is_hook = true,
-		.has_config = true,
+	},
+	{
+		.name = "poststop",
+		.help = "gives back what a stopped container held; its state on standard input",
+		.run = run_poststop,
+		.is_hook = true,
 	},
 	{
 		.name = "plan",
@@ -34,7 +38,6 @@ static const struct command commands[] = {
 		.run = run_plan,
 		.has_json = true,
 		.has_request = true,
-		.has_config = true,
 	},
 	{
 		.name = "list",
@@ -203,10 +206,6 @@ static int check_options(const struct cli *cli, struct err *err)
 	if ((cli->bundle || cli->gpu) && !command->has_request) {
 		return err_set(err, EINVAL, "read the command line: %s takes no --%s",
 			       command->name, cli->bundle ? "bundle" : "gpu");
-	}
-	if (cli->config && !command->has_config) {
-		return err_set(err, EINVAL, "read the command line: %s takes no --config",
-			       command->name);
 	}
 	if (command->has_request && !cli->bundle == !cli->gpu) {
 		return err_set(err, EINVAL,

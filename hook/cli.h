@@ -18,7 +18,6 @@ struct command {
 	bool is_hook;	  /* called by a runtime: state on stdin, errors also to syslog */
 	bool has_json;	  /* takes --json */
 	bool has_request; /* takes --bundle or --gpu */
-	bool has_config;  /* takes --config */
 };
 
 struct cli {

@@ -65,6 +65,12 @@ struct filter_rule {
 	ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(sigreturn), \
 		ANY(restart_syscall)
 
+/* Giving a lease back: with descriptors of the state directory, which is open. */
+/* glibc's poll() is ppoll where there is no poll, as on arm64. */
+#define LEDGER_RULES                                                  \
+	ANY(flock), ANY(read), ANY(renameat2), ANY(poll), ANY(ppoll), \
+		ANY(clock_gettime), ANY(ppoll_time64), ANY(clock_gettime64)
+
 /* What is undone, and how it is reported, in the container's mount namespace. */
 #define CONTAINER_RULES                                                                \
 	ANY(openat2), ANY(fstat), ANY(newfstatat), ANY(statx), ANY(readlinkat),        \
@@ -72,9 +78,9 @@ struct filter_rule {
 		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
 		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
 		ANY(wait4), ANY(open_tree), ANY(mount_setattr), ANY(fstatfs),          \
-		ANY(renameat2), WHEN(bpf, 0, BPF_PROG_ATTACH), ANY(fstat64),           \
-		ANY(fstatat64), ANY(fstatfs64), ANY(setfsuid32), ANY(setfsgid32),      \
-		ANY(geteuid32), ANY(getegid32)
+		WHEN(bpf, 0, BPF_PROG_ATTACH), ANY(fstat64), ANY(fstatat64),           \
+		ANY(fstatfs64), ANY(setfsuid32), ANY(setfsgid32), ANY(geteuid32),      \
+		ANY(getegid32), LEDGER_RULES
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {
@@ -90,7 +96,6 @@ static const struct filter_rule host_rules[] = {
 	END_RULES,
 	CONTAINER_RULES,
 	ANY(openat),
-	ANY(read),
 	/* The log's level and the deadline may be others than the defaults. */
 	ANY(rt_sigaction),
 	ANY(setitimer),
@@ -100,11 +105,7 @@ static const struct filter_rule host_rules[] = {
 	WHEN(fcntl, 1, F_SETFD),
 	ANY(getcwd),
 	ANY(getppid),
-	/* glibc's poll() is ppoll where there is no poll, as on arm64. */
-	ANY(poll),
-	ANY(ppoll),
 	ANY(pidfd_open),
-	ANY(clock_gettime),
 	/* A tmpfs of our own, and the empty files in it. */
 	ANY(fsopen),
 	ANY(fsconfig),
@@ -130,6 +131,4 @@ static const struct filter_rule host_rules[] = {
 	ANY(_llseek),
 	WHEN(fcntl64, 1, F_GETFL),
 	WHEN(fcntl64, 1, F_SETFD),
-	ANY(ppoll_time64),
-	ANY(clock_gettime64),
 };

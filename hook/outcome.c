@@ -15,33 +15,115 @@ void outcome_clear(struct outcome *outcome)
 	plan_clear(&outcome->plan);
 	selection_clear(&outcome->selection);
 	inventory_clear(&outcome->inventory);
+	lease_close(&outcome->lease);
 }
+
+static int look_for_gpus(const struct host *host, const struct gpu_spec *spec,
+			 struct outcome *outcome, struct err *err)
+{
+	int r = injectors_probe(host, spec, &outcome->inventory, err);
+
+	return r < 0 ? err_wrap(err, "look for GPUs") : 0;
+}
+
 /* A shortage is looked at again with all that the host has, for the message alone. */
-static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
-		       struct outcome *outcome, struct err *err)
+static int explain_shortage(const struct host *host, const struct gpu_spec *spec,
+			    const struct select_terms *terms, struct outcome *outcome,
+			    struct err *err)
 {
 	int r;
 
-	r = injectors_probe(host, spec, &outcome->inventory, err);
-	if (r < 0) {
-		return err_wrap(err, "look for GPUs");
+	inventory_clear(&outcome->inventory);
+	r = injectors_probe(host, NULL, &outcome->inventory, err);
+	if (r == 0) {
+		r = injectors_add_driverless(host, &outcome->inventory, err);
 	}
-	r = select_gpus(spec, &outcome->inventory, &outcome->selection, err);
+	if (r == 0) {
+		r = select_gpus(spec, &outcome->inventory, terms, &outcome->selection,
+				err);
+	}
+	return r;
+}
+
+static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
+		       const struct select_terms *terms, struct outcome *outcome,
+		       struct err *err)
+{
+	int r;
+
+	r = select_gpus(spec, &outcome->inventory, terms, &outcome->selection, err);
 	if (r == -ENOENT) {
-		inventory_clear(&outcome->inventory);
-		r = injectors_probe(host, NULL, &outcome->inventory, err);
-		if (r == 0) {
-			r = injectors_add_driverless(host, &outcome->inventory, err);
-		}
-		if (r == 0) {
-			r = select_gpus(spec, &outcome->inventory, &outcome->selection,
-					err);
-		}
+		r = explain_shortage(host, spec, terms, outcome, err);
 	}
 	return r < 0 ? err_wrap(err, "select GPUs") : 0;
 }
 
-int outcome_plan(const struct host *host, struct request *request,
+/* Where nobody may lock a GPU and nobody is counted there is nothing to keep. */
+static bool needs_ledger(const struct settings *settings)
+{
+	return settings->policy.allows_exclusive || settings->order != GPU_ORDER_FIRST;
+}
+
+static int open_ledger(const struct request *request, enum purpose purpose,
+		       struct outcome *outcome, struct err *err)
+{
+	const struct settings *settings = &request->parsed.settings;
+	const struct lease_holder holder = request_lease_holder(request);
+	autofree char *dir = NULL;
+
+	if (!needs_ledger(settings)) {
+		return 0;
+	}
+	dir = request_find_state_dir(request);
+	if (purpose == OUTCOME_TO_APPLY) {
+		return lease_begin(dir, &holder, &request->parsed.spec, settings->order,
+				   &outcome->lease, err);
+	}
+	lease_look(dir, lease_scrutiny(&request->parsed.spec, settings->order),
+		   &outcome->lease);
+	return 0;
+}
+
+/* Where it changes what can be said of the choice. */
+static void warn_of_absence(const struct request *request, enum purpose purpose,
+			    struct outcome *outcome)
+{
+	const struct err *absence = &outcome->lease.ledger.absence;
+
+	if (absence->code != 0 && (purpose == OUTCOME_TO_SHOW ||
+				   request->parsed.settings.order != GPU_ORDER_FIRST)) {
+		plan_warn(&outcome->plan, "who has which GPU is not known: %s",
+			  absence->msg);
+	}
+}
+
+/* Under the ledger's lock: choose, may they be given, and write down who has them. */
+static int choose_and_keep(const struct host *host, const struct request *request,
+			   enum purpose purpose, struct outcome *outcome, struct err *err)
+{
+	const struct lease_holder holder = request_lease_holder(request);
+	const struct settings *settings = &request->parsed.settings;
+	const struct gpu_spec *spec = &request->parsed.spec;
+	struct select_terms terms;
+	int r;
+
+	r = open_ledger(request, purpose, outcome, err);
+	if (r < 0) {
+		return r;
+	}
+	terms = lease_terms(&outcome->lease, settings->order);
+	r = choose_gpus(host, spec, &terms, outcome, err);
+	if (r == 0) {
+		r = check_policy_gpus(&settings->policy, request->file.path,
+				      &outcome->selection, err);
+	}
+	if (r == 0 && purpose == OUTCOME_TO_APPLY) {
+		r = lease_take(&outcome->lease, &holder, spec, &outcome->selection, err);
+	}
+	return r;
+}
+
+int outcome_plan(const struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err)
 {
 	const struct policy *policy = &request->parsed.settings.policy;
@@ -53,10 +135,10 @@ int outcome_plan(const struct host *host, struct request *request,
 
 	r = check_policy_request(policy, file, spec, &left_out, err);
 	if (r == 0) {
-		r = choose_gpus(host, spec, outcome, err);
+		r = look_for_gpus(host, spec, outcome, err);
 	}
 	if (r == 0) {
-		r = check_policy_gpus(policy, file, &outcome->selection, err);
+		r = choose_and_keep(host, request, purpose, outcome, err);
 	}
 	if (r < 0) {
 		return r;
@@ -64,6 +146,7 @@ int outcome_plan(const struct host *host, struct request *request,
 	r = build_plan(spec, &outcome->selection, ctr, &outcome->plan, err);
 	if (r == 0) {
 		check_policy_warn(left_out, file, &outcome->plan);
+		warn_of_absence(request, purpose, outcome);
 		r = check_plan(&outcome->plan, ctr, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;

@@ -14,6 +14,7 @@
 #include "model/plan.h"
 #include "report.h"
 #include "request.h"
+#include "stage/lease.h"
 #include "stage/select.h"
 
 /* From a GpuSpec to a checked plan; selection and inventory are what the plan stands on. */
@@ -21,6 +22,19 @@ struct outcome {
 	struct inventory inventory;
 	struct selection selection;
 	struct plan plan;
+	struct lease lease; /* the container's, with OUTCOME_TO_APPLY */
+};
+
+#define NO_OUTCOME                 \
+	(struct outcome)           \
+	{                          \
+		.lease = NO_LEASE, \
+	}
+
+/* What will be done with the plan. */
+enum purpose {
+	OUTCOME_TO_SHOW,  /* who has which GPU is looked at */
+	OUTCOME_TO_APPLY, /* the container is written down as a holder of what it gets */
 };
 
 void outcome_clear(struct outcome *outcome);
@@ -30,10 +44,11 @@ DEFINE_CLEANUP(struct outcome, outcome_clear)
  * outcome_plan() - Look for GPUs, choose, plan and check
  * @request:	asking for GPUs, see request_is_asking(); its default capabilities are
  *		narrowed to those that the policy allows
- * @outcome:	zeroed; outcome_clear() it in any case
+ * @outcome:	NO_OUTCOME; outcome_clear() it in any case, and where the container does not
+ *		start after all lease_give_back() its lease before
  * @err:	what the request, the policy or the host has against it
  */
-int outcome_plan(const struct host *host, struct request *request,
+int outcome_plan(const struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err);
 
 /**

@@ -75,6 +75,12 @@ static int find_key(const struct cli *cli, const struct request *request, char *
 	return r;
 }
 
+static int confine(void *context, struct err *err)
+{
+	(void)context;
+	return sandbox_enter_host(err);
+}
+
 /* While the parser works: what comes next in any case, if a GPU is asked for. What is wrong
    with the host matters only then, so host_open() is asked again later. */
 static int use_the_time(void *context, struct err *err)
@@ -181,6 +187,25 @@ int request_read_state(const struct cli *cli, struct request *request, struct er
 	return r;
 }
 
+int request_read_stopped(const struct cli *cli, struct request *request, struct err *err)
+{
+	struct parser_input input;
+	struct bytes state = {0};
+	int r;
+
+	r = read_all(STDIN_FILENO, "the container's state on standard input",
+		     LIMIT_STATE_BYTES, STATE_DEADLINE_MS, &state, err);
+	if (r == 0) {
+		read_settings(cli, request);
+		input = input_of(request);
+		input.state = &state;
+		input.meanwhile = confine;
+		r = parser_run(&input, &request->parsed, err);
+	}
+	bytes_clear(&state);
+	return r;
+}
+
 bool request_is_asking(const struct request *request)
 {
 	return request->parsed.has_request && gpu_spec_is_request(&request->parsed.spec);
@@ -231,21 +256,26 @@ int request_read_bundle(const struct cli *cli, struct request *request, struct e
 	return read_bundle(cli, cli->bundle, NULL, request, err);
 }
 
-int request_read_option(const struct cli *cli, struct request *request, struct err *err)
+int request_read_settings(const struct cli *cli, struct request *request, struct err *err)
 {
-	struct parsed *parsed = &request->parsed;
 	struct parser_input input;
-	int r;
 
 	read_settings(cli, request);
 	input = input_of(request);
-	if (input.settings) {
-		r = parser_run(&input, parsed, err);
-		if (r < 0) {
-			return r;
-		}
-	} else {
-		settings_set_defaults(&parsed->settings);
+	if (!input.settings) {
+		settings_set_defaults(&request->parsed.settings);
+		return 0;
+	}
+	return parser_run(&input, &request->parsed, err);
+}
+
+int request_read_option(const struct cli *cli, struct request *request, struct err *err)
+{
+	struct parsed *parsed = &request->parsed;
+	int r = request_read_settings(cli, request, err);
+
+	if (r < 0) {
+		return r;
 	}
 	r = gpu_spec_parse(cli->gpu, strlen(cli->gpu), &parsed->spec, err);
 	if (r < 0) {
@@ -281,4 +311,24 @@ int request_find_rootfs(const struct request *request, char **ret, struct err *e
 	}
 	*ret = xasprintf("%s/%s", bundle, request->parsed.config.root_path);
 	return 0;
+}
+
+char *request_find_state_dir(const struct request *request)
+{
+	const char *root = text_equals(request->host_root, "/") ? "" : request->host_root;
+	const char *dir = request->parsed.settings.state_dir;
+	autofree char *default_dir = dir ? NULL : ledger_default_dir();
+
+	return xasprintf("%s%s", root, dir ? dir : default_dir);
+}
+
+struct lease_holder request_lease_holder(const struct request *request)
+{
+	const struct oci_state *state = &request->parsed.state;
+
+	return (struct lease_holder){
+		.id = state->id,
+		.bundle = state->bundle,
+		.pid = state->pid,
+	};
 }

@@ -15,6 +15,7 @@
 #include "oci/message.h"
 #include "oci/settings_file.h"
 #include "report.h"
+#include "stage/lease.h"
 
 /* The hooks.d file gives the hook 15 seconds, and a runtime may give it for ever. */
 #define REQUEST_GRACE_SECONDS 2U
@@ -47,8 +48,19 @@ DEFINE_CLEANUP(struct request, request_clear)
  */
 int request_read_state(const struct cli *cli, struct request *request, struct err *err);
 
-/* The same for a bundle that is named on the command line; there is no state then. */
+/**
+ * request_read_stopped() - The state of a container that has ended, and the settings
+ *
+ * Its bundle may be gone by now, and is not looked at.
+ */
+int request_read_stopped(const struct cli *cli, struct request *request, struct err *err);
+
+/* The same as request_read_state() for a bundle that is named on the command line; there is no state then. */
 int request_read_bundle(const struct cli *cli, struct request *request, struct err *err);
+
+/* The settings alone; the defaults where there is something wrong with them. */
+int request_read_settings(const struct cli *cli, struct request *request,
+			  struct err *err);
 
 /* The request of the option --gpu, and the settings. */
 int request_read_option(const struct cli *cli, struct request *request, struct err *err);
@@ -83,3 +95,13 @@ void request_warn_of_doubts(const struct request *request, struct plan *plan);
  * @ret:	free() it
  */
 int request_find_rootfs(const struct request *request, char **ret, struct err *err);
+
+/**
+ * request_find_state_dir() - Where the ledger is; free() it
+ *
+ * With another root for the host its state is there as well.
+ */
+char *request_find_state_dir(const struct request *request);
+
+/* The container as the ledger knows it; borrowed from @request. */
+struct lease_holder request_lease_holder(const struct request *request);

@@ -56,7 +56,7 @@ static int apply(const struct request *request, const struct host *host,
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
-	cleanup(outcome_clearp) struct outcome outcome = {0};
+	cleanup(outcome_clearp) struct outcome outcome = NO_OUTCOME;
 	int r;
 
 	request.host_root = cli->host_root;
@@ -74,7 +74,8 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 		r = host_open(cli->host_root, &request.host, err);
 	}
 	if (r == 0) {
-		r = outcome_plan(&request.host, &request, &outcome, err);
+		r = outcome_plan(&request.host, &request, OUTCOME_TO_APPLY, &outcome,
+				 err);
 	}
 	if (r == 0) {
 		r = apply(&request, &request.host, &outcome.plan, err);
@@ -82,6 +83,8 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	if (r == 0) {
 		outcome_report(&outcome, request.parsed.state.id, report);
 		parser_reap();
+	} else {
+		lease_give_back(&outcome.lease, err);
 	}
 	return r;
 }
@@ -89,12 +92,13 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 int run_plan(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
-	cleanup(outcome_clearp) struct outcome outcome = {0};
+	cleanup(outcome_clearp) struct outcome outcome = NO_OUTCOME;
 	cleanup(host_closep) struct host host = {.root_fd = -1};
 	struct plan_report printed = {0};
 	int r;
 
 	(void)report;
+	request.host_root = cli->host_root;
 	r = cli->gpu ? request_read_option(cli, &request, err)
 		     : request_read_bundle(cli, &request, err);
 	if (r < 0) {
@@ -109,7 +113,7 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 			r = host_open(cli->host_root, &host, err);
 		}
 		if (r == 0) {
-			r = outcome_plan(&host, &request, &outcome, err);
+			r = outcome_plan(&host, &request, OUTCOME_TO_SHOW, &outcome, err);
 		}
 		if (r < 0) {
 			return r;
@@ -125,12 +129,19 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 
 int run_list(const struct cli *cli, struct report *report, struct err *err)
 {
+	cleanup(request_clearp) struct request request = NO_REQUEST;
 	cleanup(inventory_clearp) struct inventory inv = {0};
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
 	cleanup(host_closep) struct host host = {.root_fd = -1};
+	autofree char *state_dir = NULL;
 	int r;
 
 	(void)report;
-	r = host_open(cli->host_root, &host, err);
+	request.host_root = cli->host_root;
+	r = request_read_settings(cli, &request, err);
+	if (r == 0) {
+		r = host_open(cli->host_root, &host, err);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -141,6 +152,9 @@ int run_list(const struct cli *cli, struct report *report, struct err *err)
 	if (r < 0) {
 		return err_wrap(err, "look for GPUs");
 	}
-	return cli->wants_json ? print_list_json(stdout, &inv, err)
-			       : print_list_text(stdout, &inv, err);
+	state_dir = request_find_state_dir(&request);
+	lease_look(state_dir, LEDGER_CHECK_ALL, &lease);
+	return cli->wants_json
+		       ? print_list_json(stdout, &inv, &lease.ledger.holders, err)
+		       : print_list_text(stdout, &inv, &lease.ledger.holders, err);
 }

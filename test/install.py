@@ -40,9 +40,9 @@ def check_program(top):
     return problems
 
 
-def check_hooks_file(top):
+def check_hooks_file(top, name="oci-gpu-hook.json", stage="createRuntime"):
     """podman and CRI-O take no container at all while a file here cannot be read."""
-    path = find_one(top, "hooks.d", "oci-gpu-hook.json")
+    path = find_one(top, "hooks.d", name)
     with open(path, encoding="utf-8") as file:
         config = json.load(file)
     problems = []
@@ -51,7 +51,7 @@ def check_hooks_file(top):
         # A path without a program would be passed over in silence.
         problems.append(f"no program at {hook['path']}")
     if config["version"] != "1.0.0" or hook["timeout"] != 15 or \
-            config["stages"] != ["createRuntime"]:
+            (config["stages"], hook["args"]) != ([stage], ["oci-gpu-hook", stage]):
         problems.append(f"not as written down: {config}")
     (pattern, value), = config["when"]["annotations"].items()
     problems += [f"not called for {key}" for key in CALLED if not re.search(pattern, key)]
@@ -61,6 +61,10 @@ def check_hooks_file(top):
     if os.path.dirname(path) != f"{top}/usr/share/containers/oci/hooks.d":
         problems.append(f"it is at {path.removeprefix(top)}")
     return problems
+
+
+def check_poststop_file(top):
+    return check_hooks_file(top, "oci-gpu-hook-poststop.json", "poststop")
 
 
 def check_man_page(top):
@@ -110,6 +114,7 @@ def main():
                        check=True, stdout=subprocess.DEVNULL)
         for name, check in (("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
+                            ("the same for poststop", check_poststop_file),
                             ("the man page is in section 8", check_man_page),
                             ("add-hook refuses what the hook would refuse", check_add_hook)):
             try:

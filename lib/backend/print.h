@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "model/gpu_spec.h"
+#include "model/holder.h"
 #include "model/inventory.h"
 #include "model/plan.h"
 
@@ -20,5 +21,9 @@ struct plan_report {
 /* Each returns 0, or negative errno with @err set when @out does not take it all. */
 int print_plan_json(FILE *out, const struct plan_report *report, struct err *err);
 int print_plan_text(FILE *out, const struct plan_report *report, struct err *err);
-int print_list_json(FILE *out, const struct inventory *inv, struct err *err);
-int print_list_text(FILE *out, const struct inventory *inv, struct err *err);
+
+/* @holders: who has which GPU; all of them alive */
+int print_list_json(FILE *out, const struct inventory *inv, const struct holders *holders,
+		    struct err *err);
+int print_list_text(FILE *out, const struct inventory *inv, const struct holders *holders,
+		    struct err *err);

@@ -9,6 +9,12 @@
 #include "base/text.h"
 #include "model/gpu_spec.h"
 
+const char *const gpu_order_names[GPU_ORDER_COUNT] = {
+	[GPU_ORDER_FIRST] = "first",
+	[GPU_ORDER_SPREAD] = "spread",
+};
+_Static_assert(GPU_ORDER_COUNT == 2, "an order has no name");
+
 void policy_allow_all(struct policy *policy)
 {
 	*policy = (struct policy){

@@ -15,6 +15,15 @@
 
 #define POLICY_NO_MAX UINT32_MAX
 
+/* Which of the GPUs that fit come first. */
+enum gpu_order {
+	GPU_ORDER_FIRST,  /* in PCI order; default */
+	GPU_ORDER_SPREAD, /* those with the fewest holders */
+	GPU_ORDER_COUNT,
+};
+
+extern const char *const gpu_order_names[GPU_ORDER_COUNT];
+
 /* GPUs of one vendor. */
 struct policy_vendor {
 	char *name;	  /* as `list` shows it; compared without case */

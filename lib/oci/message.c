@@ -14,7 +14,7 @@
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
 #define MESSAGE_VERSION	 0x6f676802U
-#define SETTINGS_VERSION 0x6f677301U
+#define SETTINGS_VERSION 0x6f677302U
 
 /* A string that is NULL. */
 #define NO_STRING UINT32_MAX
@@ -101,6 +101,8 @@ void message_encode_settings(const struct parsed *parsed, struct message *ret)
 		put_string(&message, settings->log_path);
 		put_u32(&message, settings->log_level);
 		put_u32(&message, settings->watchdog_seconds);
+		put_string(&message, settings->state_dir);
+		put_u32(&message, settings->order);
 		put_policy(&message, &settings->policy);
 	}
 	*ret = message;
@@ -269,11 +271,14 @@ static void get_settings(struct reader *reader, struct settings *settings)
 	settings->log_path = get_optional_string(reader);
 	settings->log_level = (enum log_level)get_bounded(reader, LOG_LEVEL_COUNT - 1);
 	settings->watchdog_seconds = get_bounded(reader, SETTINGS_MAX_WATCHDOG_SECONDS);
+	settings->state_dir = get_optional_string(reader);
+	settings->order = (enum gpu_order)get_bounded(reader, GPU_ORDER_COUNT - 1);
 	get_policy(reader, &settings->policy);
 	if (reader->is_bad) {
 		return;
 	}
 	reader->is_bad |= !*settings->annotation || settings->watchdog_seconds == 0;
+	reader->is_bad |= settings->state_dir && settings->state_dir[0] != '/';
 	reader->is_bad |= settings->log_target == LOG_TARGET_FILE
 				  ? !settings->log_path || settings->log_path[0] != '/'
 				  : settings->log_path != NULL;

@@ -48,6 +48,7 @@ void settings_clear(struct settings *settings)
 {
 	free(settings->annotation);
 	free(settings->log_path);
+	free(settings->state_dir);
 	policy_clear(&settings->policy);
 	*settings = (struct settings){0};
 }
@@ -402,7 +403,22 @@ static int read_state_dir(json_t *value, const char *path, struct document *doc,
 	if (!text || text[0] != '/') {
 		return json_wrong(err, doc->what, path, "an absolute path", value);
 	}
+	doc->settings->state_dir = xstrdup(text);
 	return 0;
+}
+
+static int read_order(json_t *value, const char *path, struct document *doc,
+		      struct err *err)
+{
+	const char *text = json_string_value(value);
+
+	for (int i = 0; text && i < GPU_ORDER_COUNT; i++) {
+		if (text_equals(text, gpu_order_names[i])) {
+			doc->settings->order = (enum gpu_order)i;
+			return 0;
+		}
+	}
+	return json_wrong(err, doc->what, path, "first or spread", value);
 }
 
 static int read_watchdog(json_t *value, const char *path, struct document *doc,
@@ -420,7 +436,7 @@ int settings_parse(const char *text, size_t len, const char *file, struct settin
 	static const struct member members[] = {
 		{"annotation", read_annotation},    {"log", read_log},
 		{"stateDir", read_state_dir},	    {"policy", read_policy},
-		{"watchdogSeconds", read_watchdog},
+		{"watchdogSeconds", read_watchdog}, {"order", read_order},
 	};
 	/* A path may be 4,096 bytes long, and what is wrong must still be said. */
 	autofree char *what = xasprintf("configuration '%.400s'", file);

@@ -42,6 +42,8 @@ struct settings {
 	char *log_path; /* absolute, of LOG_TARGET_FILE; else NULL */
 	enum log_level log_level;
 	unsigned int watchdog_seconds; /* 1 to SETTINGS_MAX_WATCHDOG_SECONDS */
+	char *state_dir; /* absolute; NULL: the default, see stage/ledger.h */
+	enum gpu_order order;
 	struct policy policy;
 };
 
@@ -57,8 +59,6 @@ DEFINE_CLEANUP(struct settings, settings_clear)
  * @ret:	filled on success only; settings_clear() it
  * @err:	EINVAL with file and JSON path ("policy.vendors.intel.maxx"), or with line and
  *		column; E2BIG nested too deep
- *
- * `stateDir` is checked and not kept: nothing keeps a state yet.
  */
 int settings_parse(const char *text, size_t len, const char *file, struct settings *ret,
 		   struct err *err);

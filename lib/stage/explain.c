@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "injector/injectors.h"
+#include "stage/rivals.h"
 
 /* More GPUs than this in one message help nobody. */
 #define GPUS_IN_A_MESSAGE 8U
@@ -317,4 +318,58 @@ int explain_ambiguous_id(const char *id, const struct gpu *first,
 	say_gpu(&line, second);
 	say(&line, "; name it by its render node or by its vendor and index");
 	return err_set(err, EINVAL, "%s", line.text);
+}
+
+/* "container 'web' (process 4711) has it exclusively" */
+static void say_holder(struct line *line, const struct holder *holder)
+{
+	say(line, "container '%s' (process %d) has it%s", holder->id, holder->init.pid,
+	    holder->is_exclusive ? " exclusively" : "");
+}
+
+/* Everything that fits and is held. */
+static void say_held(struct line *line, const struct gpu_spec *spec,
+		     const struct inventory *inv, const struct select_terms *terms,
+		     enum meaning meaning)
+{
+	size_t n_said = 0;
+
+	for (size_t i = 0; i < inv->n_gpus && n_said < GPUS_IN_A_MESSAGE; i++) {
+		const struct gpu *gpu = &inv->gpus[i];
+		const struct holder *blocker;
+
+		if (!match_is_usable(gpu) || !match_has_model(gpu, spec) ||
+		    !match_is_meant(gpu, spec->vendor, meaning)) {
+			continue;
+		}
+		blocker = rivals_find_standing(terms, spec->sharing, gpu).blocker;
+		if (blocker) {
+			say(line, "; %s:%u: ", gpu->vendor, gpu->index);
+			say_holder(line, blocker);
+			n_said++;
+		}
+	}
+}
+
+int explain_held(const struct gpu_spec *spec, const struct inventory *inv,
+		 const struct select_terms *terms, enum meaning meaning, size_t wanted,
+		 size_t n_free, struct err *err)
+{
+	struct line line = {0};
+
+	say(&line, "%zu %s GPU%s asked%s, %zu free", wanted, spec->vendor, plural(wanted),
+	    spec->sharing == GPU_SHARING_EXCLUSIVE ? " exclusively" : "", n_free);
+	say_held(&line, spec, inv, terms, meaning);
+	return err_set(err, EBUSY, "%s", line.text);
+}
+
+int explain_held_id(const struct gpu_spec *spec, const char *id, const struct gpu *gpu,
+		    const struct holder *blocker, struct err *err)
+{
+	struct line line = {0};
+
+	say(&line, "device '%s': %s:%u is asked%s, but ", id, gpu->vendor, gpu->index,
+	    spec->sharing == GPU_SHARING_EXCLUSIVE ? " exclusively" : " for sharing");
+	say_holder(&line, blocker);
+	return err_set(err, EBUSY, "%s", line.text);
 }

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "stage/match.h"
+#include "stage/select.h"
 
 /* A warning that any render node is taken, to free(). */
 char *explain_fallback(const struct inventory *inv, const char *vendor);
@@ -23,3 +24,12 @@ int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 /* EINVAL: both GPUs have this id. */
 int explain_ambiguous_id(const char *id, const struct gpu *first,
 			 const struct gpu *second, struct err *err);
+
+/* EBUSY: enough GPUs fit, but other containers have them. @n_free: those that they do not. */
+int explain_held(const struct gpu_spec *spec, const struct inventory *inv,
+		 const struct select_terms *terms, enum meaning meaning, size_t wanted,
+		 size_t n_free, struct err *err);
+
+/* EBUSY: the one that was named. */
+int explain_held_id(const struct gpu_spec *spec, const char *id, const struct gpu *gpu,
+		    const struct holder *blocker, struct err *err);

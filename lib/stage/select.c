@@ -12,29 +12,88 @@
 #include "base/text.h"
 #include "stage/explain.h"
 #include "stage/match.h"
+#include "stage/rivals.h"
 
 /* ---- by number ------------------------------------------------------------------------ */
 
-static int select_by_number(const struct gpu_spec *spec, const struct inventory *inv,
-			    enum meaning meaning, struct selection *selection,
-			    struct err *err)
+/* A GPU that fits, and how it stands. */
+struct candidate {
+	const struct gpu *gpu;
+	struct standing standing;
+};
+
+static bool fits(const struct gpu_spec *spec, enum meaning meaning, bool needs_compute,
+		 const struct gpu *gpu)
 {
+	return match_is_usable(gpu) && match_is_meant(gpu, spec->vendor, meaning) &&
+	       match_has_model(gpu, spec) && (gpu->can_compute || !needs_compute);
+}
+
+/* Is @a taken before @b, wherever they stand in the inventory? */
+static bool comes_before(const struct select_terms *terms, const struct candidate *a,
+			 const struct candidate *b)
+{
+	if (a->standing.is_own != b->standing.is_own) {
+		return a->standing.is_own;
+	}
+	return terms->order == GPU_ORDER_SPREAD &&
+	       a->standing.n_holders < b->standing.n_holders;
+}
+
+/* Puts it behind those that come before it, or are equal: equals stay in inventory order. */
+static void insert(const struct select_terms *terms, struct candidate *candidates,
+		   size_t n, const struct candidate *candidate)
+{
+	while (n > 0 && comes_before(terms, candidate, &candidates[n - 1])) {
+		candidates[n] = candidates[n - 1];
+		n--;
+	}
+	candidates[n] = *candidate;
+}
+
+static int compare_place(const void *a, const void *b)
+{
+	const struct gpu *const *left = a;
+	const struct gpu *const *right = b;
+
+	/* Elements of one array. */
+	return *left < *right ? -1 : *left > *right;
+}
+
+static int select_by_number(const struct gpu_spec *spec, const struct inventory *inv,
+			    const struct select_terms *terms, enum meaning meaning,
+			    struct selection *selection, struct err *err)
+{
+	autofree struct candidate *free_ones = xcalloc(inv->n_gpus, sizeof(*free_ones));
 	bool needs_compute = match_must_compute(spec, inv, meaning);
+	size_t n_fitting = 0;
+	size_t n_free = 0;
+	size_t wanted;
 
 	for (size_t i = 0; i < inv->n_gpus; i++) {
-		const struct gpu *gpu = &inv->gpus[i];
+		struct candidate candidate = {.gpu = &inv->gpus[i]};
 
-		if (!spec->is_all && selection->n_gpus == spec->count) {
-			break;
+		if (!fits(spec, meaning, needs_compute, candidate.gpu)) {
+			continue;
 		}
-		if (match_is_usable(gpu) && match_is_meant(gpu, spec->vendor, meaning) &&
-		    match_has_model(gpu, spec) && (gpu->can_compute || !needs_compute)) {
-			selection->gpus[selection->n_gpus++] = gpu;
+		n_fitting++;
+		candidate.standing =
+			rivals_find_standing(terms, spec->sharing, candidate.gpu);
+		if (!candidate.standing.blocker) {
+			insert(terms, free_ones, n_free++, &candidate);
 		}
 	}
-	if (spec->is_all ? selection->n_gpus == 0 : selection->n_gpus < spec->count) {
-		return explain_too_few(spec, inv, meaning, selection->n_gpus, err);
+	wanted = spec->is_all ? n_fitting : spec->count;
+	if (n_fitting < wanted || n_fitting == 0) {
+		return explain_too_few(spec, inv, meaning, n_fitting, err);
 	}
+	if (n_free < wanted) {
+		return explain_held(spec, inv, terms, meaning, wanted, n_free, err);
+	}
+	for (size_t i = 0; i < wanted; i++) {
+		selection->gpus[selection->n_gpus++] = free_ones[i].gpu;
+	}
+	qsort(selection->gpus, selection->n_gpus, sizeof(struct gpu *), compare_place);
 	return 0;
 }
 
@@ -91,9 +150,11 @@ static int find_by_id(const struct gpu_spec *spec, const struct inventory *inv,
 	return 0;
 }
 
-static int check_by_id(const struct gpu_spec *spec, enum meaning meaning, const char *id,
-		       const struct gpu *gpu, struct err *err)
+static int check_by_id(const struct gpu_spec *spec, const struct select_terms *terms,
+		       enum meaning meaning, const char *id, const struct gpu *gpu,
+		       struct err *err)
 {
+	const struct holder *blocker;
 	uint32_t index;
 	bool needs_vendor = spec->has_vendor || match_is_index(id, &index);
 
@@ -120,12 +181,13 @@ static int check_by_id(const struct gpu_spec *spec, enum meaning meaning, const 
 			       "device '%s': %s:%u is '%s', not of model '%s'", id,
 			       gpu->vendor, gpu->index, gpu->model, spec->model);
 	}
-	return 0;
+	blocker = rivals_find_standing(terms, spec->sharing, gpu).blocker;
+	return blocker ? explain_held_id(spec, id, gpu, blocker, err) : 0;
 }
 
 static int select_by_ids(const struct gpu_spec *spec, const struct inventory *inv,
-			 enum meaning meaning, struct selection *selection,
-			 struct err *err)
+			 const struct select_terms *terms, enum meaning meaning,
+			 struct selection *selection, struct err *err)
 {
 	/* The id that chose each GPU, or NULL. */
 	autofree const char **chosen_by = xcalloc(inv->n_gpus, sizeof(*chosen_by));
@@ -139,7 +201,7 @@ static int select_by_ids(const struct gpu_spec *spec, const struct inventory *in
 		if (r < 0) {
 			return r;
 		}
-		r = check_by_id(spec, meaning, id, &inv->gpus[n], err);
+		r = check_by_id(spec, terms, meaning, id, &inv->gpus[n], err);
 		if (r < 0) {
 			return r;
 		}
@@ -180,23 +242,19 @@ static void warn_of_fallback(const struct inventory *inv, const char *vendor,
 }
 
 int select_gpus(const struct gpu_spec *spec, const struct inventory *inv,
-		struct selection *ret, struct err *err)
+		const struct select_terms *terms, struct selection *ret, struct err *err)
 {
 	cleanup(selection_clearp) struct selection selection = {0};
 	enum meaning meaning = match_find_meaning(inv, spec->vendor);
 	int r;
 
-	if (spec->sharing == GPU_SHARING_EXCLUSIVE) {
-		return err_set(err, EOPNOTSUPP,
-			       "sharing 'exclusive': exclusive GPUs are not supported by "
-			       "this version; use 'shared'");
-	}
 	selection.gpus = xcalloc(inv->n_gpus, sizeof(struct gpu *));
 	if (meaning == MEANS_RENDER_NODE) {
 		warn_of_fallback(inv, spec->vendor, &selection);
 	}
-	r = spec->n_devices > 0 ? select_by_ids(spec, inv, meaning, &selection, err)
-				: select_by_number(spec, inv, meaning, &selection, err);
+	r = spec->n_devices > 0
+		    ? select_by_ids(spec, inv, terms, meaning, &selection, err)
+		    : select_by_number(spec, inv, terms, meaning, &selection, err);
 	if (r < 0) {
 		return r;
 	}

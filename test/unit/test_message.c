@@ -22,6 +22,8 @@ static void fill(struct parsed *parsed)
 	parsed->settings.log_path = xstrdup("/var/log/g");
 	parsed->settings.log_level = LOG_LEVEL_WARNING;
 	parsed->settings.watchdog_seconds = 7;
+	parsed->settings.state_dir = xstrdup("/run/s");
+	parsed->settings.order = GPU_ORDER_SPREAD;
 	parsed->settings.policy.allows_exclusive = true;
 	parsed->settings.policy.capabilities = 5;
 	policy_take_vendor(&parsed->settings.policy, &vendor);
@@ -79,6 +81,8 @@ static void expect_settings(const struct settings *settings)
 	cr_expect_str_eq(settings->log_path, "/var/log/g");
 	cr_expect_eq(settings->log_level, LOG_LEVEL_WARNING);
 	cr_expect_eq(settings->watchdog_seconds, 7);
+	cr_expect_str_eq(settings->state_dir, "/run/s");
+	cr_expect_eq(settings->order, GPU_ORDER_SPREAD);
 	cr_expect_not(policy->allows_others);
 	cr_expect(policy->allows_exclusive);
 	cr_expect_eq(policy->capabilities, 5);
@@ -281,6 +285,17 @@ Test(message, a_log_that_is_no_absolute_path_is_refused)
 
 	fill(&in);
 	in.settings.log_path[0] = 'x';
+	encode(&in, &message);
+	assert_refused(message.data, message.len);
+}
+
+Test(message, settings_with_a_relative_state_directory_are_refused)
+{
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(message_clearp) struct message message = {0};
+
+	fill(&in);
+	in.settings.state_dir[0] = 'r';
 	encode(&in, &message);
 	assert_refused(message.data, message.len);
 }

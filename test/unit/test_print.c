@@ -18,6 +18,7 @@ struct fixture {
 	struct plan plan;
 	const struct gpu *gpus[4];
 	struct plan_report report;
+	struct holders holders;
 	char *text;
 	size_t len;
 	struct err err;
@@ -28,6 +29,7 @@ static void fixture_clear(struct fixture *f)
 	inventory_clear(&f->inv);
 	gpu_spec_clear(&f->spec);
 	plan_clear(&f->plan);
+	holders_clear(&f->holders);
 	free(f->text);
 }
 DEFINE_CLEANUP(struct fixture, fixture_clear)
@@ -84,7 +86,8 @@ static void plan_everything(struct fixture *f)
 }
 
 typedef int print_plan_fn(FILE *, const struct plan_report *, struct err *);
-typedef int print_list_fn(FILE *, const struct inventory *, struct err *);
+typedef int print_list_fn(FILE *, const struct inventory *, const struct holders *,
+			  struct err *);
 
 static const char *print_plan(struct fixture *f, print_plan_fn *print)
 {
@@ -99,7 +102,7 @@ static const char *print_list(struct fixture *f, print_list_fn *print)
 {
 	FILE *out = open_memstream(&f->text, &f->len);
 
-	cr_assert_eq(print(out, &f->inv, &f->err), 0, "%s", f->err.msg);
+	cr_assert_eq(print(out, &f->inv, &f->holders, &f->err), 0, "%s", f->err.msg);
 	cr_assert_eq(fclose(out), 0);
 	return f->text;
 }
@@ -438,11 +441,43 @@ Test(print, list_text_is_a_table)
 	cr_expect_str_eq(
 		print_list(&f, print_list_text),
 		"INDEX   MODEL               PCI           DRIVER  NUMA  NODES             "
-		"  USABLE\n"
+		"  HELD BY  USABLE\n"
 		"amd:0   Radeon RX 7900 XTX  0000:c1:00.0  amdgpu  0     kfd dri/renderD128  "
-		"yes\n"
+		"-        yes\n"
 		"amd:10  Radeon RX 7900 XTX  0000:c1:00.0  -       -     kfd dri/renderD128  "
-		"no: no driver is bound; load it: modprobe amdgpu\n");
+		"-        no: no driver is bound; load it: modprobe amdgpu\n");
+}
+
+static void hold(struct fixture *f, const char *gpu, const char *id, bool is_exclusive)
+{
+	struct holder holder = {
+		.gpu = xstrdup(gpu),
+		.is_exclusive = is_exclusive,
+		.id = xstrdup(id),
+		.bundle = xstrdup("/b"),
+	};
+
+	holders_take(&f->holders, &holder);
+}
+
+Test(print, list_shows_who_holds_a_gpu_or_a_part_of_it)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	cleanup(json_decrefp) json_t *got = NULL;
+	json_t *ids;
+
+	add_gpu(&f);
+	hold(&f, "0000:c1:00.0", "web", true);
+	hold(&f, "0000:c1:00.0/1", "d\nb", false);
+	hold(&f, "0000:c1:00.0/2", "web", false);
+	hold(&f, "0000:c2:00.0", "other", false);
+	print_list(&f, print_list_text);
+	cr_expect(strstr(f.text, "  web (exclusively), d?b, web  yes\n"), "%s", f.text);
+	got = json_loads(print_list(&f, print_list_json), 0, NULL);
+	ids = json_object_get(json_array_get(json_object_get(got, "gpus"), 0), "heldBy");
+	cr_assert_eq(json_array_size(ids), 2, "%s", f.text);
+	cr_expect_str_eq(json_string_value(json_array_get(ids, 0)), "web");
+	cr_expect_str_eq(json_string_value(json_array_get(ids, 1)), "d\nb");
 }
 
 Test(print, list_text_of_an_empty_host_says_where_to_look)
@@ -474,7 +509,7 @@ Test(print, full_disk_is_an_error_in_every_form)
 		cr_expect_str_eq(f.err.msg, "write output: No space left on device");
 		(void)fclose(out);
 		out = fopen("/dev/full", "w");
-		cr_expect_eq(list_forms[i](out, &f.inv, &f.err), -ENOSPC);
+		cr_expect_eq(list_forms[i](out, &f.inv, &f.holders, &f.err), -ENOSPC);
 		(void)fclose(out);
 	}
 }

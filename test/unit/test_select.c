@@ -66,11 +66,12 @@ static void add_mixed_host(struct inventory *inv)
 static int try(const char *request, const struct inventory *inv, struct selection *ret,
 	       struct err *err)
 {
+	const struct select_terms terms = {0};
 	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
 	int r = gpu_spec_parse(request, strlen(request), &spec, err);
 
 	cr_assert_eq(r, 0, "'%s': %s", request, err->msg);
-	return select_gpus(&spec, inv, ret, err);
+	return select_gpus(&spec, inv, &terms, ret, err);
 }
 
 /* @wanted: "amd:0 amd:1" */
@@ -148,12 +149,13 @@ Test(select, vendors_compare_without_case)
 	cleanup(inventory_clearp) struct inventory inv = {0};
 	struct selection got = {0};
 	struct err err = {0};
+	const struct select_terms terms = {0};
 	/* The parser writes names in lower case; whoever else fills a GpuSpec may not. */
 	char vendor[] = "AMD";
 	struct gpu_spec spec = {.count = 1, .vendor = vendor, .has_vendor = true};
 
 	add_mixed_host(&inv);
-	cr_assert_eq(select_gpus(&spec, &inv, &got, &err), 0, "%s", err.msg);
+	cr_assert_eq(select_gpus(&spec, &inv, &terms, &got, &err), 0, "%s", err.msg);
 	cr_expect_eq(got.n_warnings, 0);
 	cr_expect_str_eq(got.gpus[0]->vendor, "amd");
 	selection_clear(&got);
@@ -583,16 +585,191 @@ Test(select, message_of_a_crowded_host_stays_one_line_within_bounds)
 	cr_expect_null(strchr(err.msg, '\n'));
 }
 
-/* ---- sharing ----------------------------------------------------------------------- */
+/* ---- other containers ---------------------------------------------------------------- */
 
-Test(select, exclusive_is_refused_honestly)
+/* A host with nvidia:0 to nvidia:3, and who has which. */
+struct shared_host {
+	struct inventory inv;
+	struct holders holders;
+	struct process_id own;
+	enum gpu_order order;
+};
+
+static void shared_host_clear(struct shared_host *host)
 {
-	cleanup(inventory_clearp) struct inventory inv = {0};
+	inventory_clear(&host->inv);
+	holders_clear(&host->holders);
+}
+DEFINE_CLEANUP(struct shared_host, shared_host_clear)
 
-	add_mixed_host(&inv);
-	expect("vendor=amd;sharing=shared", &inv, "amd:0");
-	expect_error(
-		"vendor=amd;sharing=exclusive", &inv, EOPNOTSUPP,
-		"sharing 'exclusive': exclusive GPUs are not supported by this version; "
-		"use 'shared'");
+static void fill(struct shared_host *host)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		autofree char *pci = xasprintf("0000:0%u:00.0", i + 1);
+
+		add(&host->inv, "nvidia", i, pci, NULL, "nvidia");
+	}
+	host->own = (struct process_id){.pid = 1000, .start_time = 7, .pid_ns = 1};
+}
+
+static void hold(struct shared_host *host, const char *gpu, bool is_exclusive,
+		 const char *id, pid_t pid)
+{
+	struct holder holder = {
+		.gpu = xstrdup(gpu),
+		.is_exclusive = is_exclusive,
+		.init = {.pid = pid, .start_time = 7, .pid_ns = 1},
+		.id = xstrdup(id),
+		.bundle = xstrdup("/b"),
+	};
+
+	holders_take(&host->holders, &holder);
+}
+
+static int try_among(const char *request, const struct shared_host *host,
+		     struct selection *ret, struct err *err)
+{
+	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
+	const struct select_terms terms = {
+		.order = host->order, .holders = &host->holders, .own = &host->own};
+
+	cr_assert_eq(gpu_spec_parse(request, strlen(request), &spec, err), 0, "%s",
+		     err->msg);
+	return select_gpus(&spec, &host->inv, &terms, ret, err);
+}
+
+/* @wanted: indices, "0 2" */
+static void expect_among(const char *request, const struct shared_host *host,
+			 const char *wanted)
+{
+	cleanup(selection_clearp) struct selection got = {0};
+	char text[64] = "";
+	struct err err = {0};
+
+	cr_assert_eq(try_among(request, host, &got, &err), 0, "'%s': %s", request,
+		     err.msg);
+	for (size_t i = 0; i < got.n_gpus; i++) {
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
+			       i > 0 ? " " : "", got.gpus[i]->index);
+	}
+	cr_expect_str_eq(text, wanted, "'%s' got %s, wanted %s", request, text, wanted);
+}
+
+static void expect_busy(const char *request, const struct shared_host *host,
+			const char *wanted)
+{
+	cleanup(selection_clearp) struct selection got = {0};
+	struct err err = {0};
+
+	cr_expect_eq(try_among(request, host, &got, &err), -EBUSY, "'%s'", request);
+	cr_expect_str_eq(err.msg, wanted);
+}
+
+Test(select, shared_passes_over_gpus_that_are_held_exclusively)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0", true, "a", 1);
+	hold(&host, "0000:02:00.0", false, "b", 2);
+	expect_among("1", &host, "1");
+	expect_among("3", &host, "1 2 3");
+	expect_busy(
+		"4", &host,
+		"4 nvidia GPUs asked, 3 free; nvidia:0: container 'a' (process 1) has "
+		"it exclusively");
+	expect_busy(
+		"all", &host,
+		"4 nvidia GPUs asked, 3 free; nvidia:0: container 'a' (process 1) has "
+		"it exclusively");
+}
+
+Test(select, exclusive_passes_over_every_gpu_that_is_held)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0", true, "a", 1);
+	hold(&host, "0000:02:00.0", false, "b", 2);
+	expect_among("count=1;sharing=exclusive", &host, "2");
+	expect_busy("count=3;sharing=exclusive", &host,
+		    "3 nvidia GPUs asked exclusively, 2 free; nvidia:0: container 'a' "
+		    "(process 1) has it exclusively; nvidia:1: container 'b' (process 2) "
+		    "has it");
+}
+
+Test(select, a_gpu_named_by_id_that_another_has_is_ebusy_and_names_him)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0", true, "a", 1);
+	hold(&host, "0000:02:00.0", false, "b", 2);
+	expect_busy(
+		"devices=0", &host,
+		"device '0': nvidia:0 is asked for sharing, but container 'a' (process "
+		"1) has it exclusively");
+	expect_busy(
+		"devices=1;sharing=exclusive", &host,
+		"device '1': nvidia:1 is asked exclusively, but container 'b' (process "
+		"2) has it");
+	expect_among("devices=1", &host, "1");
+}
+
+Test(select, more_than_there_are_is_still_enoent)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+	cleanup(selection_clearp) struct selection got = {0};
+	struct err err = {0};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0", true, "a", 1);
+	cr_expect_eq(try_among("5", &host, &got, &err), -ENOENT);
+}
+
+Test(select, partition_and_whole_keep_each_other_out_and_partitions_do_not)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0/3", true, "part", 1);
+	expect_among("1", &host, "1");
+	host.inv.gpus[0].partition = 2;
+	expect_among("count=1;sharing=exclusive", &host, "0");
+	hold(&host, "0000:01:00.0", false, "whole", 2);
+	expect_among("count=1;sharing=exclusive", &host, "1");
+}
+
+Test(select, what_the_container_has_already_comes_first_and_blocks_nothing)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	hold(&host, "0000:03:00.0", true, "own", host.own.pid);
+	expect_among("1", &host, "2");
+	expect_among("count=1;sharing=exclusive", &host, "2");
+	expect_among("2", &host, "0 2");
+	/* The same number, later in time. */
+	host.own.start_time++;
+	expect_among("1", &host, "0");
+	expect_busy(
+		"count=4", &host,
+		"4 nvidia GPUs asked, 3 free; nvidia:2: container 'own' (process 1000) "
+		"has it exclusively");
+}
+
+Test(select, spread_takes_those_with_the_fewest_holders_and_says_them_in_order)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {.order = GPU_ORDER_SPREAD};
+
+	fill(&host);
+	hold(&host, "0000:01:00.0", false, "a", 1);
+	hold(&host, "0000:01:00.0", false, "b", 2);
+	hold(&host, "0000:02:00.0", false, "c", 3);
+	hold(&host, "0000:04:00.0/1", false, "d", 4);
+	expect_among("1", &host, "2");
+	expect_among("2", &host, "1 2");
+	expect_among("3", &host, "1 2 3");
+	host.order = GPU_ORDER_FIRST;
+	expect_among("2", &host, "0 1");
 }

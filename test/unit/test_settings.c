@@ -55,6 +55,8 @@ Test(settings, an_empty_object_is_the_defaults)
 	cr_expect(settings.policy.allows_exclusive);
 	cr_expect_eq(settings.policy.capabilities, 0x1fU);
 	cr_expect_eq(settings.policy.n_vendors, 0);
+	cr_expect_null(settings.state_dir);
+	cr_expect_eq(settings.order, GPU_ORDER_FIRST);
 }
 
 Test(settings, every_key_is_read)
@@ -65,6 +67,7 @@ Test(settings, every_key_is_read)
 	parse("{\"annotation\": \"org.example.gpu\","
 	      " \"log\": {\"target\": \"file:/var/log/g\", \"level\": \"info\"},"
 	      " \"stateDir\": \"/run/x\", \"watchdogSeconds\": 600,"
+	      " \"order\": \"spread\","
 	      " \"policy\": {\"default\": \"deny\", \"exclusive\": false,"
 	      "  \"capabilities\": [\"utility\", \"display\"],"
 	      "  \"vendors\": {\"nvidia\": {\"max\": 4, \"devices\": [\"0000:17:00.0\"]},"
@@ -75,6 +78,8 @@ Test(settings, every_key_is_read)
 	cr_expect_str_eq(settings.log_path, "/var/log/g");
 	cr_expect_eq(settings.log_level, LOG_LEVEL_INFO);
 	cr_expect_eq(settings.watchdog_seconds, 600);
+	cr_expect_str_eq(settings.state_dir, "/run/x");
+	cr_expect_eq(settings.order, GPU_ORDER_SPREAD);
 	cr_expect_not(settings.policy.allows_others);
 	cr_expect_not(settings.policy.allows_exclusive);
 	cr_expect_eq(settings.policy.capabilities,
@@ -126,7 +131,7 @@ Test(settings, unknown_keys_are_named_with_their_path)
 {
 	expect_error("{\"annotations\": \"x\"}",
 		     READ "annotations: unknown key; the keys are annotation, log, "
-			  "stateDir, policy and watchdogSeconds");
+			  "stateDir, policy, watchdogSeconds and order");
 	expect_error("{\"log\": {\"file\": \"/x\"}}",
 		     READ "log.file: unknown key; the keys are target and level");
 	expect_error("{\"policy\": {\"vendor\": {}}}",
@@ -139,13 +144,13 @@ Test(settings, unknown_keys_are_named_with_their_path)
 
 Test(settings, keys_of_later_versions_are_unknown)
 {
-	static const char *const keys[] = {"order", "access", "systemd", "nvidia"};
+	static const char *const keys[] = {"access", "systemd", "nvidia"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		autofree char *text = xasprintf("{\"%s\": \"x\"}", keys[i]);
 		autofree char *message =
 			xasprintf(READ "%s: unknown key; the keys are annotation, log, "
-				       "stateDir, policy and watchdogSeconds",
+				       "stateDir, policy, watchdogSeconds and order",
 				  keys[i]);
 
 		expect_error(text, message);
@@ -195,6 +200,9 @@ Test(settings, wrong_types_name_the_path)
 	expect_wrong("{\"log\": \"none\"}", "log", "an object", "string 'none'");
 	expect_wrong("{\"stateDir\": \"run\"}", "stateDir", "an absolute path",
 		     "string 'run'");
+	expect_wrong("{\"order\": \"last\"}", "order", "first or spread",
+		     "string 'last'");
+	expect_wrong("{\"order\": 1}", "order", "first or spread", "number 1");
 	expect_wrong("{\"stateDir\": 1}", "stateDir", "an absolute path", "number 1");
 	expect_wrong("{\"policy\": []}", "policy", "an object", "an array");
 	expect_wrong("{\"policy\": {\"vendors\": [\"amd\"]}}", "policy.vendors",

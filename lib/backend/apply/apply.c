@@ -63,8 +63,6 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 
 	r = ctr_process_open(target->pid, &ret->process, err);
 	if (r == 0) {
-		ctr_process_doubt_parent(&ret->process,
-					 &target->warnings[APPLY_WARNING_PROCESS]);
 		r = bind_prepare(plan, target->host_root_fd, &ret->sources, err);
 	}
 	if (r == 0) {

@@ -26,7 +26,6 @@
 
 /* What the user should know of a plan that was applied. */
 enum apply_warning {
-	APPLY_WARNING_PROCESS,	/* it may not be the container's */
 	APPLY_WARNING_CGROUP,	/* the device rules may not last */
 	APPLY_WARNING_MISSING,	/* links that could not be made */
 	APPLY_WARNING_KEPT,	/* the image's own files at the places of links */

@@ -47,16 +47,6 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err);
 int ctr_process_check_alive(const struct ctr_process *process, struct err *err);
 
 /**
- * ctr_process_doubt_parent() - Is it a child of whoever called us?
- * @doubt:	what seems wrong, if something does
- *
- * A runtime is the parent of the container's init and of its hooks, or the grandparent of a
- * hook that a wrapper calls. Another process has the wrong number in the state. A doubt and
- * no error: a runtime may have its reasons.
- */
-void ctr_process_doubt_parent(const struct ctr_process *process, struct err *doubt);
-
-/**
  * ctr_process_read() - Read a small file of /proc/PID
  * @name:	"uid_map", "cgroup", "mountinfo"
  * @max:	bytes

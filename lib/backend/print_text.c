@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* print_text.c - the inventory and the plan for people */
+
+#include "backend/print.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/print_out.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+/* The widest is `list`. */
+#define TABLE_MAX_COLUMNS 8U
+
+/* Rows of cells, each column as wide as its widest cell. */
+struct table {
+	size_t n_columns;
+	char **cells; /* row by row */
+	size_t n_cells;
+};
+
+static void table_clear(struct table *table)
+{
+	for (size_t i = 0; i < table->n_cells; i++) {
+		free(table->cells[i]);
+	}
+	free(table->cells);
+	*table = (struct table){0};
+}
+DEFINE_CLEANUP(struct table, table_clear)
+
+/* The next cell; NULL: nothing is known. */
+static void table_add(struct table *table, const char *text)
+{
+	table->cells = xgrow(table->cells, table->n_cells, sizeof(*table->cells));
+	table->cells[table->n_cells++] = print_plain_copy(text ? text : "-");
+}
+
+/* Takes @text. */
+static void table_take(struct table *table, char *text)
+{
+	table_add(table, text);
+	free(text);
+}
+
+/* @label stands before the first row, and as many blanks before the others. */
+static void table_print(FILE *out, const struct table *table, const char *label)
+{
+	size_t widths[TABLE_MAX_COLUMNS] = {0};
+
+	for (size_t i = 0; i < table->n_cells; i++) {
+		size_t width = strlen(table->cells[i]);
+		size_t *column = &widths[i % table->n_columns];
+
+		*column = width > *column ? width : *column;
+	}
+	for (size_t i = 0; i < table->n_cells; i++) {
+		size_t column = i % table->n_columns;
+
+		if (column == 0) {
+			(void)fprintf(out, "%-*s", (int)strlen(label),
+				      i == 0 ? label : "");
+		}
+		if (column + 1 == table->n_columns) {
+			/* No blanks at the end of a line. */
+			(void)fprintf(out, "%s\n", table->cells[i]);
+		} else {
+			(void)fprintf(out, "%-*s  ", (int)widths[column],
+				      table->cells[i]);
+		}
+	}
+}
+
+/* "a, b", or "-". */
+static char *join(const char *const *texts, size_t n, const char *separator)
+{
+	char *joined = xstrdup(n > 0 ? texts[0] : "-");
+
+	for (size_t i = 1; i < n; i++) {
+		char *longer = xasprintf("%s%s%s", joined, separator, texts[i]);
+
+		free(joined);
+		joined = longer;
+	}
+	return joined;
+}
+
+/* "2 amd GPUs", "all nvidia GPUs", "GPUs 0, 2 of amd", "GPU renderD129" */
+static char *describe_request(const struct gpu_spec *spec)
+{
+	autofree char *ids = NULL;
+
+	if (spec->is_all) {
+		return xasprintf("all %s GPUs", spec->vendor);
+	}
+	if (spec->n_devices == 0) {
+		return xasprintf("%u %s GPU%s", spec->count, spec->vendor,
+				 spec->count == 1 ? "" : "s");
+	}
+	ids = join((const char *const *)spec->devices, spec->n_devices, ", ");
+	return xasprintf("GPU%s %s%s%s", spec->n_devices == 1 ? "" : "s", ids,
+			 spec->has_vendor ? " of " : "",
+			 spec->has_vendor ? spec->vendor : "");
+}
+
+static char *describe_capabilities(const struct gpu_spec *spec)
+{
+	const char *names[GPU_CAPABILITY_COUNT];
+	size_t n = 0;
+
+	for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+		if (gpu_spec_has_capability(spec, (enum gpu_capability)i)) {
+			names[n++] = gpu_capability_names[i];
+		}
+	}
+	/* A policy may leave nothing of the default ones. */
+	return n > 0 ? join(names, n, ", ") : xstrdup("none");
+}
+
+static void print_request(FILE *out, const struct gpu_spec *spec)
+{
+	cleanup(table_clearp) struct table table = {.n_columns = 1};
+	autofree char *capabilities = describe_capabilities(spec);
+
+	table_take(&table, describe_request(spec));
+	if (spec->model) {
+		table_take(&table, xasprintf("model: %s", spec->model));
+	}
+	if (spec->mode) {
+		table_take(&table, xasprintf("mode: %s (ignored on Linux)", spec->mode));
+	}
+	if (spec->sharing != GPU_SHARING_SHARED) {
+		table_take(&table,
+			   xasprintf("sharing: %s", gpu_sharing_names[spec->sharing]));
+	}
+	table_take(&table, xasprintf("capabilities: %s%s", capabilities,
+				     spec->has_capabilities ? "" : " (default)"));
+	table_print(out, &table, "Request   ");
+}
+
+static void add_gpu(struct table *table, const struct gpu *gpu)
+{
+	table_take(table, xasprintf("%s:%u", gpu->vendor, gpu->index));
+	table_add(table, gpu->model);
+	table_add(table, gpu->pci);
+	table_add(table, gpu->driver);
+}
+
+static void print_entries(FILE *out, const struct plan *plan)
+{
+	cleanup(table_clearp) struct table nodes = {.n_columns = 3};
+	cleanup(table_clearp) struct table mounts = {.n_columns = 1};
+	cleanup(table_clearp) struct table links = {.n_columns = 1};
+	cleanup(table_clearp) struct table files = {.n_columns = 2};
+	cleanup(table_clearp) struct table process = {.n_columns = 1};
+	cleanup(table_clearp) struct table warnings = {.n_columns = 1};
+
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		const struct plan_node *node = &plan->nodes[i];
+
+		table_add(&nodes, node->ctr.text);
+		table_take(&nodes, xasprintf("c %u:%u", node->major, node->minor));
+		table_add(&nodes, "rw");
+	}
+	for (size_t i = 0; i < plan->n_links; i++) {
+		table_take(&links, xasprintf("%s -> %s", plan->links[i].ctr.text,
+					     plan->links[i].target));
+	}
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		table_take(&mounts, xasprintf("%s from %s", plan->mounts[i].ctr.text,
+					      plan->mounts[i].host.text));
+	}
+	for (size_t i = 0; i < plan->n_files; i++) {
+		table_add(&files, plan->files[i].ctr.text);
+		table_add(&files, plan->files[i].description);
+	}
+	for (size_t i = 0; i < plan->n_env; i++) {
+		table_add(&process, plan->env[i]);
+	}
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		table_take(&process, xasprintf("group %u", plan->additional_gids[i]));
+	}
+	for (size_t i = 0; i < plan->n_warnings; i++) {
+		table_add(&warnings, plan->warnings[i]);
+	}
+	table_print(out, &nodes, "Nodes     ");
+	table_print(out, &mounts, "Mounts    ");
+	table_print(out, &links, "Links     ");
+	table_print(out, &files, "Files     ");
+	table_print(out, &process, "Process   ");
+	table_print(out, &warnings, "Warnings  ");
+}
+
+int print_plan_text(FILE *out, const struct plan_report *report, struct err *err)
+{
+	cleanup(table_clearp) struct table gpus = {.n_columns = 4};
+
+	errno = 0;
+	if (!report->spec) {
+		(void)fputs("no GPU is asked for: nothing will be done\n", out);
+		return print_finish(out, err);
+	}
+	print_request(out, report->spec);
+	for (size_t i = 0; i < report->n_gpus; i++) {
+		add_gpu(&gpus, report->gpus[i]);
+	}
+	if (report->n_gpus == 0) {
+		(void)fputs("GPUs      none: nothing will be done\n", out);
+	}
+	table_print(out, &gpus, "GPUs      ");
+	print_entries(out, report->plan);
+	return print_finish(out, err);
+}
+
+/* "kfd dri/renderD128" */
+static char *describe_nodes(const struct gpu *gpu)
+{
+	const char *dev = "/dev/";
+	autofree const char **names = xcalloc(gpu->n_nodes, sizeof(*names));
+
+	for (size_t i = 0; i < gpu->n_nodes; i++) {
+		const char *path = gpu->nodes[i].path;
+
+		names[i] = text_starts_with(path, dev) ? path + strlen(dev) : path;
+	}
+	return join(names, gpu->n_nodes, " ");
+}
+
+/* "web (exclusively), db"; "-": nobody. */
+static char *describe_holders(const struct gpu *gpu, const struct holders *holders)
+{
+	autofree char *key = gpu_key(gpu);
+	char *text = NULL;
+
+	for (size_t i = 0; i < holders->n; i++) {
+		const struct holder *holder = &holders->holder[i];
+		char *longer;
+
+		if (!gpu_key_overlaps(holder->gpu, key)) {
+			continue;
+		}
+		longer = xasprintf("%s%s%s%s", text ? text : "", text ? ", " : "",
+				   holder->id,
+				   holder->is_exclusive ? " (exclusively)" : "");
+		free(text);
+		text = longer;
+	}
+	return text ? text : xstrdup("-");
+}
+
+static void add_inventory_gpu(struct table *table, const struct gpu *gpu,
+			      const struct holders *holders)
+{
+	add_gpu(table, gpu);
+	table_take(table, gpu->numa_node == NUMA_NODE_UNKNOWN
+				  ? xstrdup("-")
+				  : xasprintf("%d", gpu->numa_node));
+	table_take(table, describe_nodes(gpu));
+	table_take(table, describe_holders(gpu, holders));
+	table_take(table, gpu->unusable_reason ? xasprintf("no: %s", gpu->unusable_reason)
+					       : xstrdup("yes"));
+}
+
+int print_list_text(FILE *out, const struct inventory *inv, const struct holders *holders,
+		    struct err *err)
+{
+	static const char *const titles[] = {"INDEX", "MODEL", "PCI",	  "DRIVER",
+					     "NUMA",  "NODES", "HELD BY", "USABLE"};
+	cleanup(table_clearp) struct table table = {.n_columns = sizeof(titles) /
+								 sizeof(titles[0])};
+
+	errno = 0;
+	if (inv->n_gpus == 0) {
+		(void)fputs(
+			"no GPUs found\n"
+			"look at: lspci -nn (is there one?), lspci -k and dmesg (does a "
+			"driver drive it?), /sys/class/drm and /dev/dri (has it "
+			"nodes?)\n",
+			out);
+		return print_finish(out, err);
+	}
+	for (size_t i = 0; i < table.n_columns; i++) {
+		table_add(&table, titles[i]);
+	}
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		add_inventory_gpu(&table, &inv->gpus[i], holders);
+	}
+	table_print(out, &table, "");
+	return print_finish(out, err);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lease.c - a container's GPUs, kept from others from the choice on */
+
+#include "stage/lease.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+void lease_close(struct lease *lease)
+{
+	if (lease->is_locked) {
+		ledger_unlock(&lease->ledger);
+	}
+	ledger_close(&lease->ledger);
+	*lease = NO_LEASE;
+}
+
+static bool has_ledger(const struct lease *lease)
+{
+	return lease->ledger.dir_fd >= 0;
+}
+
+enum ledger_scrutiny lease_scrutiny(const struct gpu_spec *spec, enum gpu_order order)
+{
+	if (order == GPU_ORDER_SPREAD) {
+		return LEDGER_CHECK_ALL;
+	}
+	return spec->sharing == GPU_SHARING_EXCLUSIVE ? LEDGER_CHECK_ONE_A_GPU
+						      : LEDGER_CHECK_EXCLUSIVE;
+}
+
+int lease_begin(const char *dir, const struct lease_holder *holder,
+		const struct gpu_spec *spec, enum gpu_order order, struct lease *lease,
+		struct err *err)
+{
+	bool is_exclusive = spec->sharing == GPU_SHARING_EXCLUSIVE;
+	int r = ledger_open(dir, &lease->ledger, err);
+
+	if (r < 0) {
+		return r;
+	}
+	if (!has_ledger(lease)) {
+		return !is_exclusive
+			       ? 0
+			       : err_set(err, lease->ledger.absence.code,
+					 "keep GPUs from others: %.800s; set stateDir in "
+					 "the configuration",
+					 lease->ledger.absence.msg);
+	}
+	r = ledger_identify(&lease->ledger, holder->pid, &lease->init, err);
+	if (r == 0) {
+		r = ledger_lock(&lease->ledger, err);
+		lease->is_locked = r == 0;
+	}
+	if (r == 0) {
+		r = ledger_load(&lease->ledger, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	ledger_drop_dead(&lease->ledger, lease_scrutiny(spec, order));
+	return 0;
+}
+
+void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *lease)
+{
+	struct err err = {0};
+	int r = ledger_open_to_read(dir, &lease->ledger, &err);
+
+	if (r == 0) {
+		r = ledger_load(&lease->ledger, &err);
+	}
+	if (r == 0) {
+		ledger_drop_dead(&lease->ledger, scrutiny);
+	} else if (r != -ENOENT) {
+		lease->ledger.absence = err;
+	}
+}
+
+struct select_terms lease_terms(const struct lease *lease, enum gpu_order order)
+{
+	return (struct select_terms){
+		.order = order,
+		.holders = has_ledger(lease) ? &lease->ledger.holders : NULL,
+		/* Nobody, pid 0, who only looks. */
+		.own = has_ledger(lease) ? &lease->init : NULL,
+	};
+}
+
+static bool has_it_already(const struct lease *lease, const char *key)
+{
+	const struct holders *holders = &lease->ledger.holders;
+
+	for (size_t i = 0; i < holders->n; i++) {
+		if (text_equals(holders->holder[i].gpu, key) &&
+		    process_id_equals(&holders->holder[i].init, &lease->init)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int lease_take(struct lease *lease, const struct lease_holder *holder,
+	       const struct gpu_spec *spec, const struct selection *selection,
+	       struct err *err)
+{
+	bool has_more = false;
+	int r = 0;
+
+	if (!has_ledger(lease)) {
+		return 0;
+	}
+	for (size_t i = 0; i < selection->n_gpus; i++) {
+		struct holder one = {
+			.gpu = gpu_key(selection->gpus[i]),
+			.is_exclusive = spec->sharing == GPU_SHARING_EXCLUSIVE,
+			.init = lease->init,
+		};
+
+		if (has_it_already(lease, one.gpu)) {
+			holder_clear(&one);
+			continue;
+		}
+		one.id = xstrdup(holder->id);
+		one.bundle = xstrdup(holder->bundle);
+		holders_take(&lease->ledger.holders, &one);
+		has_more = true;
+	}
+	if (has_more) {
+		r = ledger_save(&lease->ledger, err);
+	}
+	lease->is_taken = r == 0;
+	ledger_unlock(&lease->ledger);
+	lease->is_locked = false;
+	return r;
+}
+
+void lease_give_back(struct lease *lease, struct err *err)
+{
+	const struct err cause = *err;
+	struct err failure = {0};
+
+	if (lease->is_locked) {
+		ledger_unlock(&lease->ledger);
+		lease->is_locked = false;
+	}
+	if (!lease->is_taken) {
+		return;
+	}
+	lease->is_taken = false;
+	if (ledger_release(&lease->ledger, &lease->init, &failure) < 0) {
+		(void)err_set(err, cause.code,
+			      "%.500s; its GPUs are kept until the container's process "
+			      "ends, since giving them back failed: %.300s",
+			      cause.msg, failure.msg);
+	}
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_ledger.c - the ledger on disk: lock, dead holders, crashes, full disks */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/procfs.h"
+#include "stage/lease.h"
+
+static char dir[64];
+static char file[80];
+
+static void make_dir(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/test_ledger.XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	(void)snprintf(file, sizeof(file), "%s/ledger", dir);
+}
+
+static void remove_dir(void)
+{
+	static const char *const names[] = {"ledger", "ledger.new", "lock"};
+
+	for (size_t i = 0; i < 3; i++) {
+		char path[96];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)unlink(path);
+	}
+	(void)rmdir(dir);
+}
+
+TestSuite(ledger, .init = make_dir, .fini = remove_dir);
+
+static void open_ledger(struct ledger *ledger)
+{
+	struct err err = {0};
+
+	cr_assert_eq(ledger_open(dir, ledger, &err), 0, "%s", err.msg);
+}
+
+/* A process that waits to be killed. */
+static pid_t start_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	cr_assert_gt(pid, 0);
+	return pid;
+}
+
+static void end_process(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+}
+
+static void hold(struct ledger *ledger, const char *gpu, bool is_exclusive, pid_t pid)
+{
+	struct err err = {0};
+	struct holder holder = {.gpu = xstrdup(gpu),
+				.is_exclusive = is_exclusive,
+				.id = xstrdup("c"),
+				.bundle = xstrdup("/b")};
+
+	cr_assert_eq(ledger_identify(ledger, pid, &holder.init, &err), 0, "%s", err.msg);
+	holders_take(&ledger->holders, &holder);
+}
+
+static size_t count_on_disk(void)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_load(&ledger, &err), 0, "%s", err.msg);
+	return ledger.holders.n;
+}
+
+Test(ledger, holders_are_there_for_the_next_who_opens_it)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_lock(&ledger, &err), 0, "%s", err.msg);
+	cr_assert_eq(ledger_load(&ledger, &err), 0, "%s", err.msg);
+	cr_expect_eq(ledger.holders.n, 0);
+	hold(&ledger, "g", true, getpid());
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	ledger_unlock(&ledger);
+	cr_expect_eq(count_on_disk(), 1);
+}
+
+Test(ledger, directory_is_made_if_only_it_is_missing)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+	struct stat st;
+
+	cr_assert_eq(rmdir(dir), 0);
+	open_ledger(&ledger);
+	cr_expect_geq(ledger.dir_fd, 0);
+	cr_assert_eq(stat(dir, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0755);
+	ledger_close(&ledger);
+	cr_assert_eq(ledger_open("/tmp/not-there/either", &ledger, &err), 0, "%s",
+		     err.msg);
+	cr_expect_eq(ledger.dir_fd, -1);
+	cr_expect_eq(ledger.absence.code, ENOENT);
+	ledger_close(&ledger);
+	cr_expect_eq(ledger_open_to_read("/tmp/not-there", &ledger, &err), -ENOENT);
+}
+
+Test(ledger, directory_that_others_can_write_is_not_believed)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+
+	cr_assert_eq(chmod(dir, 0777), 0);
+	cr_expect_eq(ledger_open(dir, &ledger, &err), -EPERM);
+	cr_expect(strstr(err.msg, dir), "%s", err.msg);
+}
+
+Test(ledger, dead_holders_go_and_live_ones_stay)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t dead = start_process();
+	pid_t alive = start_process();
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, dead);
+	hold(&ledger, "b", true, alive);
+	hold(&ledger, "c", false, dead);
+	end_process(dead);
+	ledger_drop_dead(&ledger, LEDGER_CHECK_ALL);
+	end_process(alive);
+	cr_assert_eq(ledger.holders.n, 1);
+	cr_expect_str_eq(ledger.holders.holder[0].gpu, "b");
+}
+
+Test(ledger, a_zombie_holds_nothing)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t pid = start_process();
+	siginfo_t info;
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, pid);
+	(void)kill(pid, SIGKILL);
+	cr_assert_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	(void)waitpid(pid, NULL, 0);
+	cr_expect_eq(ledger.holders.n, 0);
+}
+
+Test(ledger, a_number_that_another_process_has_now_holds_nothing)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, getpid());
+	ledger.holders.holder[0].init.start_time--;
+	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	cr_expect_eq(ledger.holders.n, 0);
+}
+
+Test(ledger, of_another_pid_namespace_nothing_is_known_so_it_counts)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, getpid());
+	ledger.holders.holder[0].init.pid = 2147483647;
+	ledger.holders.holder[0].init.pid_ns++;
+	ledger_drop_dead(&ledger, LEDGER_CHECK_ALL);
+	cr_expect_eq(ledger.holders.n, 1);
+}
+
+Test(ledger, every_run_drops_more_dead_ones_than_it_adds)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t pid = start_process();
+
+	open_ledger(&ledger);
+	for (int i = 0; i < 20; i++) {
+		hold(&ledger, "a", false, i % 2 ? getpid() : pid);
+	}
+	end_process(pid);
+	/* Shared ones do not matter here, so only those whose turn it is are looked at. */
+	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	cr_expect_eq(ledger.holders.n, 16);
+	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	cr_expect_eq(ledger.holders.n, 10);
+}
+
+Test(ledger, one_live_holder_of_a_gpu_is_enough_to_know)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t pid = start_process();
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", false, pid);
+	hold(&ledger, "a", false, getpid());
+	hold(&ledger, "b", false, pid);
+	end_process(pid);
+	ledger_drop_dead(&ledger, LEDGER_CHECK_ONE_A_GPU);
+	cr_assert_eq(ledger.holders.n, 1);
+	cr_expect_str_eq(ledger.holders.holder[0].gpu, "a");
+}
+
+Test(ledger, release_removes_what_one_process_holds)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct process_id init;
+	pid_t pid = start_process();
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", false, getpid());
+	hold(&ledger, "b", true, pid);
+	hold(&ledger, "c", true, pid);
+	init = ledger.holders.holder[1].init;
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	cr_assert_eq(ledger_release(&ledger, &init, &err), 0, "%s", err.msg);
+	end_process(pid);
+	cr_expect_eq(count_on_disk(), 1);
+	cr_assert_eq(ledger_release_container(&ledger, "c", "/other", &err), 0);
+	cr_expect_eq(count_on_disk(), 1);
+	cr_assert_eq(ledger_release_container(&ledger, "c", "/b", &err), 0);
+	cr_expect_eq(count_on_disk(), 0);
+}
+
+Test(ledger, lock_is_waited_for_and_not_for_ever, .timeout = 20)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *path = xasprintf("%s/lock", dir);
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = {0};
+
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	open_ledger(&ledger);
+	cr_expect_eq(ledger_lock(&ledger, &err), -ETIMEDOUT);
+	cr_expect(strstr(err.msg, "another process has it for 5 s"), "%s", err.msg);
+	cr_assert_eq(flock(fd, LOCK_UN), 0);
+	cr_expect_eq(ledger_lock(&ledger, &err), 0);
+}
+
+Test(ledger, broken_file_stops_everybody_and_says_what_to_do)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autoclose int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = {0};
+	autofree char *wanted =
+		xasprintf("read ledger '%s': line 1 is not one of a ledger; stop the "
+			  "containers with GPUs, then remove it",
+			  file);
+
+	cr_assert_eq(write(fd, "what?\n", 6), 6);
+	open_ledger(&ledger);
+	cr_expect_eq(ledger_load(&ledger, &err), -EINVAL);
+	cr_expect_str_eq(err.msg, wanted);
+}
+
+Test(ledger, what_a_crash_left_half_written_is_written_over)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *path = xasprintf("%s/ledger.new", dir);
+	autoclose int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = {0};
+
+	cr_assert_eq(write(fd, "oci-gpu-hook ledger 1 x\n0000:c1", 31), 31);
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_load(&ledger, &err), 0, "%s", err.msg);
+	hold(&ledger, "g", true, getpid());
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	cr_expect_eq(access(path, F_OK), -1);
+	cr_expect_eq(count_on_disk(), 1);
+}
+
+Test(ledger, full_disk_keeps_the_old_file)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	const struct rlimit limit = {.rlim_cur = 100, .rlim_max = RLIM_INFINITY};
+	struct err err = {0};
+	autofree char *wanted = xasprintf("write ledger '%s': File too large", file);
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	hold(&ledger, "0000:c1:00.0", true, getpid());
+	hold(&ledger, "0000:c2:00.0", true, getpid());
+	/* A limit on the size stands in for a disk that is full after some bytes. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_expect_eq(ledger_save(&ledger, &err), -EFBIG);
+	cr_expect_str_eq(err.msg, wanted);
+	cr_expect_eq(count_on_disk(), 0);
+}
+
+/* ---- leases -------------------------------------------------------------------------- */
+
+Test(ledger, exclusive_needs_a_place_for_the_ledger_and_shared_does_not)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder holder = {"c", "/b", getpid()};
+	struct gpu_spec spec = {.count = 1};
+	struct selection none = {0};
+	struct select_terms terms;
+	struct err err = {0};
+
+	cr_assert_eq(lease_begin("/tmp/not-there/either", &holder, &spec, GPU_ORDER_FIRST,
+				 &lease, &err),
+		     0, "%s", err.msg);
+	terms = lease_terms(&lease, GPU_ORDER_SPREAD);
+	cr_expect_null(terms.holders);
+	cr_expect_eq(terms.order, GPU_ORDER_SPREAD);
+	cr_expect_eq(lease_take(&lease, &holder, &spec, &none, &err), 0);
+	lease_close(&lease);
+	spec.sharing = GPU_SHARING_EXCLUSIVE;
+	cr_expect_eq(lease_begin("/tmp/not-there/either", &holder, &spec, GPU_ORDER_FIRST,
+				 &lease, &err),
+		     -ENOENT);
+	cr_expect(strstr(err.msg, "keep GPUs from others: ") == err.msg, "%s", err.msg);
+	cr_expect(strstr(err.msg, "set stateDir in the configuration"), "%s", err.msg);
+}
+
+Test(ledger, lease_is_written_once_and_given_back)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder holder = {"c", "/b", getpid()};
+	const struct gpu_spec spec = {.count = 1, .sharing = GPU_SHARING_EXCLUSIVE};
+	char pci[] = "0000:c1:00.0";
+	const struct gpu gpu = {.pci = pci, .partition = NO_PARTITION};
+	const struct gpu *gpus[] = {&gpu};
+	const struct selection selection = {.gpus = gpus, .n_gpus = 1};
+	struct err err = {0};
+
+	for (int stage = 0; stage < 2; stage++) {
+		lease_close(&lease);
+		cr_assert_eq(
+			lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, &lease, &err),
+			0, "%s", err.msg);
+		cr_assert_eq(lease_take(&lease, &holder, &spec, &selection, &err), 0,
+			     "%s", err.msg);
+		cr_expect_eq(count_on_disk(), 1);
+	}
+	(void)err_set(&err, EIO, "something failed");
+	lease_give_back(&lease, &err);
+	cr_expect_str_eq(err.msg, "something failed");
+	cr_expect_eq(count_on_disk(), 0);
+}
+
+Test(ledger, lease_that_cannot_be_given_back_is_said_beside_the_failure)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder holder = {"c", "/b", getpid()};
+	const struct gpu_spec spec = {.count = 1};
+	const struct selection none = {0};
+	struct err err = {0};
+	autoclose int fd = -1;
+
+	cr_assert_eq(lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, &lease, &err), 0);
+	cr_assert_eq(lease_take(&lease, &holder, &spec, &none, &err), 0, "%s", err.msg);
+	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	cr_assert_eq(write(fd, "x\n", 2), 2);
+	(void)err_set(&err, EIO, "something failed");
+	lease_give_back(&lease, &err);
+	cr_expect_eq(err.code, EIO);
+	cr_expect(strstr(err.msg,
+			 "something failed; its GPUs are kept until the "
+			 "container's process ends, since giving them back failed: "
+			 "read ledger"),
+		  "%s", err.msg);
+}
+
+/* ---- processes ----------------------------------------------------------------------- */
+
+Test(ledger, process_that_has_ended_cannot_hold)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t pid = start_process();
+	struct process_id init;
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_identify(&ledger, getpid(), &init, &err), 0, "%s", err.msg);
+	cr_expect_gt(init.start_time, 0);
+	cr_expect_neq(init.pid_ns, 0);
+	end_process(pid);
+	cr_expect_eq(ledger_identify(&ledger, pid, &init, &err), -ESRCH);
+	cr_expect(strstr(err.msg, "it has ended"), "%s", err.msg);
+}
