@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""storm.py - containers start while systemd reloads its units again and again"""
+"""storm.py - containers start while systemd reloads its units again and again
+
+systemd answers nobody during a reload, and the hook waits for it for 5 seconds. So where one
+reload alone takes long already, since others use the processors too, this cannot go well for
+all; there the test is that the log says so wherever access was not made to last.
+"""
 
 import statistics
 import threading
@@ -14,6 +19,8 @@ import setups
 RELOADS = 50
 CONTAINERS = 20
 LIMIT = 10  # seconds, for one start
+SLOW = 1.5  # seconds for a reload; measured on two idle cores: see specs/systemd.md
+LOST = "systemd takes the nodes away again"
 
 
 class Reloads:
@@ -45,6 +52,16 @@ class Reloads:
         self.thread.join()
 
 
+def reload_seconds():
+    """Of one alone; the median of three"""
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        host.run(["systemctl", "daemon-reload"], setups.LIMIT, check=True)
+        seconds.append(time.monotonic() - start)
+    return statistics.median(seconds)
+
+
 class Start:
     """One of the containers."""
 
@@ -55,6 +72,7 @@ class Start:
         self.container = None
         self.seconds = None
         self.problems = []
+        self.losses = []  # of the GPU alone
 
     def do(self):
         start = time.monotonic()
@@ -63,17 +81,26 @@ class Start:
         except Exception as error:  # pylint: disable=broad-except
             self.problems.append(f"{type(error).__name__}: {error}")
         self.seconds = time.monotonic() - start
-        if self.seconds > LIMIT:
-            self.problems.append(f"it took {self.seconds:.1f} s, and {LIMIT} s are allowed")
         self.look("started")
 
     def look(self, when):
         if not self.container:
             return
-        want = {self.gpu: events.OK, host.FUSE: "OK",
-                self.container.inside(host.DISK): "EPERM"}
-        self.problems += [f"{when}: {line}" for line in
-                          access.differences(want, self.container.look(*want))]
+        others = {host.FUSE: "OK", self.container.inside(host.DISK): "EPERM"}
+        got = self.container.look(self.gpu, *others)
+        self.problems += [f"{when}: {line}" for line in access.differences(others, got)]
+        self.losses += [f"{when}: {line}" for line in
+                        access.differences({self.gpu: events.OK}, got)]
+
+    def judge(self, lines, is_slow):
+        """Return: what is wrong; lines: of the log"""
+        warnings = [line for line in lines
+                    if self.container and f"'{self.container.id}'" in line and LOST in line]
+        if is_slow:
+            return self.problems + ([] if warnings else self.losses)
+        late = [f"it took {self.seconds:.1f} s, and {LIMIT} s are allowed"] \
+            if self.seconds > LIMIT else []
+        return self.problems + self.losses + warnings + late
 
     def remove(self):
         if self.container:
@@ -83,16 +110,26 @@ class Start:
 def run(chosen):
     """Return: (what to print, [(name of a test, what is wrong)])"""
     starts = [Start(chosen[i % len(chosen)]) for i in range(CONTAINERS)]
+    alone = reload_seconds()
+    is_slow = alone > SLOW
+    log = host.Log()
     try:
         with Reloads() as reloads:
             pool.each(starts, Start.do, 2)
         pool.each(starts, lambda start: start.look("after the last reload"))
+        lines = log.lines()
+        problems = [start.judge(lines, is_slow) for start in starts]
     finally:
         pool.each(starts, Start.remove)
     seconds = [start.seconds for start in starts]
-    notes = [f"{reloads.count} daemon-reloads in {reloads.seconds:.1f} s; {CONTAINERS} starts, "
-             f"median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s"]
+    notes = [f"one daemon-reload alone: {alone:.2f} s"
+             + (", too slow for a storm" if is_slow else ""),
+             f"{reloads.count} daemon-reloads in {reloads.seconds:.1f} s; {CONTAINERS} starts, "
+             f"median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s; "
+             f"{sum(LOST in line for line in lines)} warnings that access may be lost"]
+    what = "its node opens, or the log says that systemd was too slow" if is_slow \
+        else f"it starts in {LIMIT} s, and its node opens"
     results = [(f"{reloads.count} daemon-reloads", [reloads.problem] if reloads.problem else [])]
-    results += [(f"container {i + 1}, {start.name}: it starts and its node opens",
-                 start.problems) for i, start in enumerate(starts)]
+    results += [(f"container {i + 1}, {start.name}: {what}", wrong)
+                for i, (start, wrong) in enumerate(zip(starts, problems))]
     return notes, results
