@@ -94,7 +94,7 @@ class Row:
         where that is for others to say, and only printed"""
         is_filtered = not self.setup.is_rootless
         if self.way is setups.NODES_ONLY and is_filtered:
-            return LOST, "nothing was allowed"
+            return None if self.is_filter_lost(event) else LOST, "nothing was allowed"
         if self.way is setups.EDIT_ONLY and is_filtered and self.setup.has_unit and \
                 event != START:
             is_lost = self.machine == "trixie" and event == PROPERTY
@@ -110,7 +110,8 @@ class Row:
     def is_filter_lost(self, event):
         """Nothing of ours: systemd 257 takes crun 1.28's own program off at a reload. With
         the hook it stays."""
-        return self.is_pinned and self.way is setups.PRECREATE and event != START
+        return self.is_pinned and self.way in (setups.PRECREATE, setups.NODES_ONLY) and \
+            event != START
 
     def test_name(self, event):
         if event == SWEEP:

@@ -60,6 +60,7 @@ NODES_ONLY = Way("nodes only", "createRuntime", host.NODES_ONLY)
 EDIT_ONLY = Way("edit only", "createRuntime", host.EDIT_ONLY)
 
 WAYS = [CREATE_RUNTIME, PRESTART]
+PARTS = [NODES_ONLY, EDIT_ONLY]
 
 
 class Container:

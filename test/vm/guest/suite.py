@@ -201,7 +201,7 @@ def main():
         "events": lambda: run_events(out, lasting, setups.WAYS, job["machine"]),
         "storm": lambda: run_storm(out, everything),
         "compare": lambda: run_events(out, [s for s in lasting if not s.is_rootless],
-                                      [setups.NODES_ONLY, setups.EDIT_ONLY], job["machine"]),
+                                      setups.PARTS, job["machine"]),
         "cost": lambda: run_cost(out, everything),
         "bus": lambda: run_bus(out, everything),
     }
@@ -210,6 +210,8 @@ def main():
     for setup in lasting:
         suites[f"{setup.name}-events"] = \
             lambda setup=setup: run_events(out, [setup], setups.WAYS, job["machine"])
+        suites[f"{setup.name}-compare"] = \
+            lambda setup=setup: run_events(out, [setup], setups.PARTS, job["machine"])
     chosen = job["suites"] or USUAL
     unknown = [name for name in chosen if name not in suites]
     if unknown:
