@@ -157,7 +157,7 @@ def run_bus(out, chosen):
 
 def run_cost(out, chosen):
     for setup in chosen:
-        if isinstance(setup, setups.Direct):
+        if isinstance(setup, setups.Direct) and setup.has_unit:
             out.note(bus.cost(setup))
 
 
