@@ -180,8 +180,8 @@ _Noreturn void sandbox_exit_parser(int status)
 int sandbox_enter_host(struct err *err)
 {
 	static const cap_value_t needed[] = {
-		CAP_SYS_ADMIN, CAP_SYS_CHROOT,	 CAP_SYS_PTRACE, CAP_SETUID,
-		CAP_SETGID,    CAP_DAC_OVERRIDE, CAP_KILL,
+		CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SYS_CHROOT,	CAP_SYS_PTRACE,
+		CAP_SETUID,    CAP_SETGID,    CAP_DAC_OVERRIDE, CAP_KILL,
 	};
 	int r;
 
@@ -192,10 +192,7 @@ int sandbox_enter_host(struct err *err)
 int sandbox_enter_container(struct err *err)
 {
 	static const cap_value_t needed[] = {
-		CAP_SYS_ADMIN,
-		CAP_SETUID,
-		CAP_SETGID,
-		CAP_DAC_OVERRIDE,
+		CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE,
 	};
 	int r;
 

@@ -41,11 +41,13 @@ _Noreturn void sandbox_exit_parser(int status);
  * sandbox_enter_host() - Give up what finding GPUs and applying a plan do not need
  *
  * Capabilities kept, where we have them: CAP_SYS_ADMIN (mounts, setns, device programs),
- * CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE (namespaces of a process with more capabilities
- * than ours), CAP_SETUID and CAP_SETGID (file system ids of a mapped root),
- * CAP_DAC_OVERRIDE (the container's directories), CAP_KILL (not for kill(), which the filter
- * refuses: without it the parser, which has another uid, would not die with us). No other
- * can come back: the bounding set does not matter, since nothing can be executed any more.
+ * CAP_NET_ADMIN (Linux 6.1, of Debian 12, lists and attaches device programs for nobody
+ * else; the filter allows no socket but AF_UNIX), CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE
+ * (namespaces of a process with more capabilities than ours), CAP_SETUID and CAP_SETGID
+ * (file system ids of a mapped root), CAP_DAC_OVERRIDE (the container's directories),
+ * CAP_KILL (not for kill(), which the filter refuses: without it the parser, which has
+ * another uid, would not die with us). No other can come back: the bounding set does not
+ * matter, since nothing can be executed any more.
  *
  * Should: come before the host or the container is looked at; while the parser works, since
  * loading the filter takes its time.
@@ -56,8 +58,9 @@ int sandbox_enter_host(struct err *err);
 /**
  * sandbox_enter_container() - Give up what is of no use in the container's mount namespace
  *
- * What is left: CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, and the container's
- * filter, which knows no path but through openat2().
+ * What is left: CAP_SYS_ADMIN, CAP_NET_ADMIN (to put a device program back), CAP_SETUID,
+ * CAP_SETGID, CAP_DAC_OVERRIDE, and the container's filter, which knows no path but through
+ * openat2().
  *
  * Should: be the first thing after setns().
  */
