@@ -88,13 +88,17 @@ class Log:
     lock = threading.Lock()
 
     def __init__(self):
-        text = run(["journalctl", "--lines=0", "--show-cursor"], check=True).stdout
-        self.cursor = text.rpartition("-- cursor: ")[2].strip()
+        self.before = len(self._all())
+
+    @staticmethod
+    def _all():
+        # By number: with a filter, systemd 252 leaves out the first line after a cursor.
+        run(["journalctl", "--sync"], check=True)
+        return run(["journalctl", "--identifier=oci-gpu-hook", "--output=cat"],
+                   check=True).stdout.splitlines()
 
     def lines(self):
-        run(["journalctl", "--sync"], check=True)
-        return run(["journalctl", "--identifier=oci-gpu-hook", "--output=cat",
-                    f"--after-cursor={self.cursor}"], check=True).stdout.splitlines()
+        return self._all()[self.before:]
 
 
 LEFT_OVER_PLACES = ["/run/systemd/transient", "/run/systemd/system.control",
