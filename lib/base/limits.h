@@ -42,3 +42,7 @@
 /* systemd's longest answer to us is a unit's DeviceAllow: 4,096 entries of some 40 bytes. Its
    signals, which we pass over, are shorter. */
 #define LIMIT_DBUS_MESSAGE_BYTES (1024U * 1024U)
+
+/* A Debian desktop has some 4,000 libraries of 110 bytes each in its ld.so.cache; four times
+   that. */
+#define LIMIT_LD_CACHE_BYTES (2U * 1024U * 1024U)

@@ -26,7 +26,8 @@ FORBIDDEN = {
         chown lchown fchownat utime utimes utimensat truncate statfs statvfs getxattr lgetxattr
         setxattr lsetxattr listxattr llistxattr removexattr lremovexattr inotify_add_watch
         fanotify_mark name_to_handle_at acct swapon swapoff quotactl uselib
-        mount umount umount2 open_tree move_mount fsopen fspick mount_setattr sys_openat2 connect
+        mount umount umount2 open_tree move_mount fsopen fspick mount_setattr sys_openat2 sys_renameat2
+        connect
         bind shm_open sem_open mq_open json_load_file json_dump_file""",
     "starts a program or loads code": """
         system popen posix_spawn posix_spawnp execl execlp execle execv execve execvp execvpe
@@ -45,7 +46,7 @@ BY_NUMBER = re.compile(r"(?:SYS|__NR)_(\w+)")
 ALLOWED_NUMBERS = {
     "hook/filter.c": {"seccomp"},
     "hook/sandbox.c": {"exit"},
-    "lib/base/syscalls.c": {"openat2", "bpf"},
+    "lib/base/syscalls.c": {"openat2", "renameat2", "bpf"},
 }
 
 ALLOWED = {
@@ -86,10 +87,15 @@ ALLOWED = {
         "sys_openat2": "below a directory's descriptor",
         "statx": "the empty path: the descriptor itself",
     },
+    "lib/backend/apply/ctr_ld_cache.c": {
+        "sys_openat2": "'self/fd/N' of the verified procfs: the file that was looked at",
+        "sys_renameat2": "from our own name to another in the same directory's descriptor",
+        "unlinkat": "our own temporary name in a directory's descriptor",
+    },
     "lib/backend/apply/ctr_link.c": {
         "symlinkat": "one name in a directory's descriptor",
         "unlinkat": "our own temporary name in a directory's descriptor",
-        "renameat2": "from our own name to another in the same directory's descriptor",
+        "sys_renameat2": "from our own name to another in the same directory's descriptor",
         "readlinkat": "one name in a directory's descriptor; the target is only compared",
     },
     "lib/backend/apply/dbus.c": {
@@ -110,8 +116,6 @@ ALLOWED = {
         "move_mount": "empty paths: from descriptor to descriptor",
     },
     "lib/backend/apply/process.c": {
-        "open": "'/proc'; that it is a procfs is checked",
-        "readlinkat": "'self' in that procfs's descriptor",
         "fstatat": "names of namespaces in a process's descriptor",
         "sys_openat2": "below a process's descriptor",
     },
@@ -129,8 +133,14 @@ ALLOWED = {
         "umount2": "knows no descriptors: the directory is entered by one, the name is single",
         "unlinkat": "one name in a directory's descriptor",
     },
+    "lib/base/procfs.c": {
+        "open": "'/proc'; that it is a procfs is checked",
+        "readlinkat": "'self' in that procfs's descriptor",
+        "sys_openat2": "a process's stat below that procfs's descriptor",
+    },
     "lib/base/syscalls.c": {
         "sys_openat2": "its definition",
+        "sys_renameat2": "the function itself",
     },
     "lib/base/trusted_file.c": {
         "open": "/proc/self/uid_map",
@@ -144,6 +154,13 @@ ALLOWED = {
     "lib/oci/config.c": {
         "open": "the bundle's directory, as the runtime names it",
         "fstatat": "config.json in the bundle's descriptor",
+    },
+    "lib/stage/ledger.c": {
+        "open": "our own uid_map, before the container is entered",
+        "fstatat": "our own namespace in a verified procfs's descriptor",
+        "sys_openat2": "one name below the state directory's descriptor, or the boot's id",
+        "sys_renameat2": "from our own name to another in the state directory's descriptor",
+        "unlinkat": "our own temporary name in the state directory's descriptor",
     },
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/apply/bind.h"
 #include "backend/apply/cgroup.h"
+#include "backend/apply/ctr_ld_cache.h"
 #include "backend/apply/ctr_link.h"
 #include "backend/apply/own_dir.h"
 #include "backend/apply/proc_file.h"
@@ -41,10 +42,12 @@ struct prepared {
 	struct own_dir own_dir;
 	struct ctr_links links;
 	struct proc_files files;
+	struct ctr_ld_cache cache;
 };
 
 static void prepared_clear(struct prepared *prepared)
 {
+	ctr_ld_cache_clear(&prepared->cache);
 	proc_files_close(&prepared->files);
 	ctr_links_clear(&prepared->links);
 	own_dir_close(&prepared->own_dir);
@@ -82,6 +85,7 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 	if (r == 0) {
 		ctr_links_prepare(plan, &ret->undo, &ret->links);
 		proc_files_prepare(plan, &ret->undo, &ret->files);
+		ctr_ld_cache_prepare(plan, &ret->cache);
 	}
 	return r;
 }
@@ -149,7 +153,10 @@ static int change(const struct plan *plan, const struct apply_target *target,
 	if (r == 0) {
 		r = attach_driver(plan, prepared, err);
 	}
-	return r < 0 ? r : deadline_check(err);
+	if (r == 0) {
+		r = deadline_check(err);
+	}
+	return r < 0 ? r : ctr_ld_cache_update(&prepared->cache, &prepared->rootfs, err);
 }
 
 int apply_plan(const struct plan *plan, const struct apply_target *target,
@@ -175,5 +182,6 @@ int apply_plan(const struct plan *plan, const struct apply_target *target,
 	ctr_links_tell_replaced(&prepared.links,
 				&target->warnings[APPLY_WARNING_REPLACED]);
 	target->warnings[APPLY_WARNING_FILE] = prepared.files.warning;
+	target->warnings[APPLY_WARNING_CACHE] = prepared.cache.warning;
 	return 0;
 }

@@ -15,6 +15,7 @@
  *                 own_dir  the tmpfs with the driver's files
  *                 files    content of our own over files of /proc
  *                 links    in the image's directories, into own_dir
+ *                 cache    the loader's; last, since it is not undone
  *
  * Nothing is visible before the cgroup step, and most failures happen before it. Each
  * change pushes an undo record first; a failure undoes them in reverse. Nothing is
@@ -31,6 +32,7 @@ enum apply_warning {
 	APPLY_WARNING_KEPT,	/* the image's own files at the places of links */
 	APPLY_WARNING_REPLACED, /* the image's own links */
 	APPLY_WARNING_FILE,	/* a file of /proc that is not there */
+	APPLY_WARNING_CACHE,	/* the loader's cache was not replaced */
 	APPLY_WARNING_COUNT,
 };
 

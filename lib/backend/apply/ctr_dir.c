@@ -32,6 +32,23 @@ bool ctr_path_is_in_dev(const char *ctr_path)
 	return strncmp(ctr_path, "/dev/", 5) == 0;
 }
 
+bool ctr_is_of_image(int code)
+{
+	switch (code) {
+	case EROFS:
+	case EXDEV:
+	case ELOOP:
+	case ENOTDIR:
+	case EISDIR:
+	case EEXIST:
+	case EACCES:
+	case EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len,
 		       bool follows_links)
 {
@@ -103,6 +120,9 @@ static int list_dirs(struct ctr_dirs *dirs, const struct plan *plan, struct err 
 		const char *path = plan->links[i].ctr.text;
 
 		r = add_dirs_of(dirs, path, !ctr_path_is_in_dev(path), err);
+	}
+	if (r == 0 && plan->own_dir) {
+		r = add_dirs_of(dirs, CTR_LD_CACHE_PATH, true, err);
 	}
 	if (r == 0 && plan->own_dir) {
 		autofree char *inside = xasprintf("%s/", plan->own_dir);
@@ -340,6 +360,29 @@ static int open_or_make_dir(struct ctr_dirs *dirs, struct ctr_dir *dir,
 	return ctr_mount_id(dir->fd, dir->path, &dir->mount_id, err);
 }
 
+struct ctr_dir *ctr_dirs_find_parent(struct ctr_dirs *dirs, const char *ctr_path,
+				     struct err *err)
+{
+	size_t len = (size_t)(strrchr(ctr_path, '/') - ctr_path);
+	struct ctr_dir *dir = &dirs->dir[find_dir(dirs, ctr_path, len, true)];
+	int r;
+
+	if (dir->fd >= 0) {
+		return dir;
+	}
+	r = open_dir(dirs, dir);
+	if (r < 0) {
+		(void)err_sys(err, -r, "open directory '%s' in the container", dir->path);
+		return NULL;
+	}
+	if (ctr_mount_id(dir->fd, dir->path, &dir->mount_id, err) < 0) {
+		cleanup_close(&dir->fd);
+		dir->fd = -1;
+		return NULL;
+	}
+	return dir;
+}
+
 struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path,
 				     bool follows_links,
 				     const struct ctr_process *process,
@@ -352,18 +395,13 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
 
 	*ret_name = name;
 	if (follows_links && len > 0) {
-		struct ctr_dir *dir =
-			&dirs->dir[find_dir(dirs, ctr_path, len, follows_links)];
+		struct ctr_dir *dir = ctr_dirs_find_parent(dirs, ctr_path, err);
 
 		/* Mostly it is there, so that those above it need not be opened. */
-		if (dir->fd >= 0) {
+		if (dir || err->code != ENOENT) {
 			return dir;
 		}
-		if (open_dir(dirs, dir) == 0) {
-			return ctr_mount_id(dir->fd, dir->path, &dir->mount_id, err) < 0
-				       ? NULL
-				       : dir;
-		}
+		*err = (struct err){0};
 	}
 	/* A parent stands before its children, so one pass from the front opens them in
 	   order. */

@@ -45,6 +45,12 @@ struct ctr_dirs {
 	char *host_mountinfo;
 };
 
+/* A place of its own among the directories: the loader's cache. */
+#define CTR_LD_CACHE_PATH "/etc/ld.so.cache"
+
+/* Is it the image or a volume that a failure in the container is about, and not the system? */
+bool ctr_is_of_image(int code);
+
 /* Is the path in /dev, where links of the image are refused? */
 bool ctr_path_is_in_dev(const char *ctr_path);
 
@@ -71,6 +77,10 @@ struct ctr_dir *ctr_dirs_open_parent(struct ctr_dirs *dirs, const char *ctr_path
 				     bool follows_links,
 				     const struct ctr_process *process,
 				     struct undo_log *undo, const char **ret_name,
+				     struct err *err);
+
+/* As ctr_dirs_open_parent() of a directory where links are followed, but none is made. */
+struct ctr_dir *ctr_dirs_find_parent(struct ctr_dirs *dirs, const char *ctr_path,
 				     struct err *err);
 
 /**

@@ -45,24 +45,6 @@ static void add_finding(struct ctr_link_finding *finding, const struct plan_link
 	}
 }
 
-/* Is it the image or a volume that the failure is about, and not the system? */
-static bool is_of_image(int code)
-{
-	switch (code) {
-	case EROFS:
-	case EXDEV:
-	case ELOOP:
-	case ENOTDIR:
-	case EISDIR:
-	case EEXIST:
-	case EACCES:
-	case EPERM:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int make_symlink(const struct ctr_process *process, const char *target, int dir_fd,
 			const char *name)
 {
@@ -202,7 +184,7 @@ int ctr_link_make(struct ctr_links *links, const struct plan *plan,
 {
 	int r = make_link(links, plan, link, rootfs, err);
 
-	if (r < 0 && is_of_image(-r)) {
+	if (r < 0 && ctr_is_of_image(-r)) {
 		add_finding(&links->missing, link, err);
 		*err = (struct err){0};
 		return 0;
