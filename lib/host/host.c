@@ -228,6 +228,10 @@ int host_readlink_name(const struct host *host, const char *path, char **ret)
 		return r;
 	}
 	slash = strrchr(target, '/');
+	/* A name that is empty, as of "drivers/", would be that of a vendor without one. */
+	if (!*(slash ? slash + 1 : target)) {
+		return -EINVAL;
+	}
 	*ret = xstrdup(slash ? slash + 1 : target);
 	return 0;
 }

@@ -42,7 +42,8 @@ struct made {
 	struct container ctr;
 };
 
-typedef int print_list(FILE *out, const struct inventory *inv, struct err *err);
+typedef int print_list(FILE *, const struct inventory *, const struct holders *,
+		       struct err *);
 typedef int print_plan(FILE *out, const struct plan_report *report, struct err *err);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -126,11 +127,12 @@ static void check_text(const char *text, size_t len)
 /* Return: what was printed, to free(). */
 static char *list_to_text(print_list *print, const struct inventory *inv, size_t *ret_len)
 {
+	const struct holders nobody = {0};
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_len);
 	struct err err = {0};
 
-	require(out && print(out, inv, &err) == 0 && fclose(out) == 0);
+	require(out && print(out, inv, &nobody, &err) == 0 && fclose(out) == 0);
 	return text;
 }
 
@@ -327,11 +329,12 @@ static void check_selection(const struct gpu_spec *spec,
 static int choose(const struct host *host, const struct gpu_spec *spec,
 		  struct inventory *inv, struct selection *selection, struct err *err)
 {
+	const struct select_terms alone = {0};
 	int r = injectors_probe(host, spec, inv, err);
 
 	if (r == 0) {
 		check_inventory(inv);
-		r = select_gpus(spec, inv, selection, err);
+		r = select_gpus(spec, inv, &alone, selection, err);
 	}
 	if (r == -ENOENT) {
 		check_error(err, r);
@@ -341,7 +344,7 @@ static int choose(const struct host *host, const struct gpu_spec *spec,
 			r = injectors_add_driverless(host, inv, err);
 		}
 		if (r == 0) {
-			r = select_gpus(spec, inv, selection, err);
+			r = select_gpus(spec, inv, &alone, selection, err);
 		}
 	}
 	return r;

@@ -183,6 +183,15 @@ Test(host, text_of_a_link_is_not_followed)
 	cr_assert_str_eq(name, "amdgpu");
 }
 
+Test(host, link_that_ends_in_a_slash_names_nothing)
+{
+	char *name = NULL;
+
+	made_link(&made, "/sys/driver", "../../bus/pci/drivers/nvidia/");
+	cr_expect_eq(host_readlink_name(&made.host, "/sys/driver", &name), -EINVAL);
+	cr_expect_null(name);
+}
+
 Test(host, what_is_no_link_has_no_text)
 {
 	char *target = NULL;
