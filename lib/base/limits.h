@@ -39,8 +39,9 @@
 /* Entries of one host directory: /sys/class/drm has some 20 connectors a GPU. */
 #define LIMIT_DIRECTORY_ENTRIES 16384U
 
-/* systemd's longest answer to us is a unit's DeviceAllow: 4,096 entries of some 40 bytes. Its
-   signals, which we pass over, are shorter. */
+/* systemd's longest answer to us is all properties of a unit: some ten KiB, with 40 bytes for
+   each of 4,096 entries of its DeviceAllow, and a service's environment. Its signals, which we
+   pass over, are shorter. */
 #define LIMIT_DBUS_MESSAGE_BYTES (1024U * 1024U)
 
 /* A Debian desktop has some 4,000 libraries of 110 bytes each in its ld.so.cache; four times

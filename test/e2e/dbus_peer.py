@@ -8,6 +8,7 @@ here on their own terms, from the D-Bus Specification, not by the code under tes
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -17,7 +18,7 @@ import time
 BUS = "/run/dbus/system_bus_socket"
 SYSTEMD = "/run/systemd/private"
 
-UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
+UNKNOWN_INTERFACE = "org.freedesktop.DBus.Error.UnknownInterface"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 
 
@@ -43,7 +44,7 @@ class Writer:
         self.data += bytes([len(text)]) + text.encode() + b"\0"
 
     def array(self, write_elements):
-        """An array of structs."""
+        """An array of structs, or of dictionary entries."""
         self.u32(0)
         at = len(self.data) - 4
         self.pad(8)
@@ -59,6 +60,46 @@ class Writer:
                 self.string(first)
                 self.string(second)
         self.array(elements)
+
+    def value(self, signature, value):
+        """Of the types in OTHERS, and of those that are asked for."""
+        if signature in "sog":
+            (self.signature if signature == "g" else self.string)(value)
+        elif signature == "a(ss)":
+            self.pairs(value)
+        elif signature.startswith("("):
+            self.pad(8)
+            # Members are basic, or arrays of those.
+            for kind, member in zip(re.findall("a?.", signature[1:-1]), value):
+                self.value(kind, member)
+        elif signature.startswith("a"):
+            self.u32(0)
+            at = len(self.data) - 4
+            self.pad(8 if signature[1] in "({tx" else 4 if signature[1] in "aus" else 1)
+            start = len(self.data)
+            for element in value:
+                self.value(signature[1:], element)
+            size = struct.pack(self.order + "I", len(self.data) - start)
+            self.data = self.data[:at] + size + self.data[at + 4:]
+        else:
+            packed = struct.pack(self.order + {"b": "I", "u": "I", "i": "i", "q": "H", "y": "B",
+                                               "t": "Q", "d": "d"}[signature], value)
+            self.pad(len(packed))
+            self.data += packed
+
+
+# Of the kinds that a unit has besides: each must be passed over by its own rules.
+OTHERS = [
+    ("Slice", "s", "machine.slice"), ("Transient", "b", 1), ("SubState", "s", "running"),
+    ("CPUWeight", "t", 2 ** 64 - 1), ("Job", "(uo)", (0, "/")), ("KillSignal", "i", 15),
+    ("IPIngressFilterPath", "as", []), ("BindLogSockets", "y", 7), ("Port", "q", 8080),
+    ("Controllers", "as", ["cpu", "memory", "devices"]), ("AllowedCPUs", "ay", b"\3\0\0"),
+    ("IODeviceWeight", "a(st)", [("/dev/sda", 100), ("/dev/sdb", 7)]),
+    ("IPAddressAllow", "a(iayu)", [(2, b"\x7f\0\0\1", 8)]), ("Ratio", "d", 0.5),
+    ("ExecStart", "a(sasbttttuii)", [("/bin/sh", ["sh", "-c", "x"], 0, 1, 2, 3, 4, 5, 6, 7)]),
+    ("Set", "(bas)", (1, ["a", "bc"])), ("Conditions", "a(sbbsi)", []), ("Type", "g", "a{sv}"),
+    ("ManagedOOMSwap", "s", "auto"),
+]
 
 
 def message(kind, serial, fields, signature="", body=b"", order="<"):
@@ -258,17 +299,26 @@ class Peer:
             return self._reply(serial, "s", lambda body: body.string(":1.7"))
         if member == "SetUnitProperties":
             return self._set(serial, reader)
-        interface, name = reader.string(), reader.string()
-        if not interface.startswith("org.freedesktop.systemd1.") or \
-                name not in self.properties:
-            return self._error(serial, UNKNOWN_PROPERTY, f"Unknown property {name}")
-        value = self.properties[name]
+        interface = reader.string()
+        if not interface.startswith("org.freedesktop.systemd1."):
+            return self._error(serial, UNKNOWN_INTERFACE, f"Unknown interface {interface}")
+        asked = [(name, "s" if isinstance(value, str) else "a(ss)", value)
+                 for name, value in self.properties.items()]
+        # What is asked for stands between the others.
+        third = len(OTHERS) // 3
+        entries = OTHERS[:third] + asked[:2] + OTHERS[third:-third] + asked[2:] + \
+            OTHERS[-third:]
 
         def write(body):
-            body.signature("s" if isinstance(value, str) else "a(ss)")
-            (body.string if isinstance(value, str) else body.pairs)(value)
+            def elements():
+                for name, signature, value in entries:
+                    body.pad(8)
+                    body.string(name)
+                    body.signature(signature)
+                    body.value(signature, value)
+            body.array(elements)
 
-        return self._reply(serial, "v", write)
+        return self._reply(serial, "a{sv}", write)
 
     def _set(self, serial, reader):
         reader.string()

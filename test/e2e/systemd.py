@@ -115,7 +115,8 @@ class Suite:
 
     # ---- what is done --------------------------------------------------------------------
 
-    GETS = ["Get"] * 4
+    ASKED = ["GetAll"]
+    SET = ["SetUnitProperties", "GetAll"]
 
     def fresh_program(self, standin):
         """What systemd does when DeviceAllow is set: its own idea, at once."""
@@ -134,7 +135,7 @@ class Suite:
                       **kwargs) as peer:
                 problems = self.lasting(standin, *self.run(standin)[:2])
                 hello = ["Hello"] if path == BUS else []
-                problems += self.members(peer, *hello, *self.GETS, "SetUnitProperties", "Get")
+                problems += self.members(peer, *hello, *self.ASKED, *self.SET)
                 problems += self.check_bytes(peer, standin, path)
             if self.version == 1:
                 problems += [f"rule '{rule}' is gone" for rule in before
@@ -170,17 +171,15 @@ class Suite:
                              destination="org.freedesktop.DBus"))
         serial = len(want)
 
-        def get(what):
+        def get():
             nonlocal serial
             body = Writer()
             body.string("org.freedesktop.systemd1.Scope")
-            body.string(what)
-            want.append(call(serial, unit_object, "org.freedesktop.DBus.Properties", "Get",
-                             "ss", body.data, name))
+            want.append(call(serial, unit_object, "org.freedesktop.DBus.Properties", "GetAll",
+                             "s", body.data, name))
             serial += 1
 
-        for what in ("ControlGroup", "DevicePolicy", "DeviceAllow", "BPFProgram"):
-            get(what)
+        get()
         body = Writer()
         body.string(standin.unit)
         body.u32(1)
@@ -196,7 +195,7 @@ class Suite:
                          "org.freedesktop.systemd1.Manager", "SetUnitProperties", "sba(sv)",
                          body.data, name))
         serial += 1
-        get("DeviceAllow")
+        get()
         got = [bytes.fromhex(note["bytes"]) for note in peer.notes()]
         return [f"message {i}: {was!r}, wanted {should!r}"
                 for i, (was, should) in enumerate(zip(got, want)) if was != should] + \
@@ -208,7 +207,7 @@ class Suite:
         with self.scope() as standin:
             with Peer(BUS, standin.properties(allow=allow)) as peer:
                 problems = self.lasting(standin, *self.run(standin)[:2])
-                return problems + self.members(peer, "Hello", *self.GETS)
+                return problems + self.members(peer, "Hello", *self.ASKED)
 
     def edit_only(self, **kwargs):
         """DeviceAllow would switch systemd's filter on."""
@@ -216,7 +215,7 @@ class Suite:
             properties = {**standin.properties("auto", allow=()), **kwargs}
             with Peer(BUS, properties) as peer:
                 problems = self.lasting(standin, *self.run(standin)[:2])
-                return problems + self.members(peer, "Hello", *self.GETS)
+                return problems + self.members(peer, "Hello", *self.ASKED)
 
     def other_group(self):
         """A unit of that name, but not this cgroup: another systemd's."""
@@ -233,8 +232,7 @@ class Suite:
             del properties["BPFProgram"]
             with Peer(BUS, properties) as peer:
                 problems = self.lasting(standin, *self.run(standin)[:2])
-                return problems + self.members(peer, "Hello", *self.GETS,
-                                               "SetUnitProperties", "Get")
+                return problems + self.members(peer, "Hello", *self.ASKED, *self.SET)
 
     def no_unit(self):
         """Without a unit nobody is asked."""
@@ -267,7 +265,7 @@ class Suite:
             properties = standin.properties("auto", (), [["egress", "/x"], ["device", pin]])
             with Peer(BUS, properties) as peer:
                 problems = self.lasting(standin, *self.run(standin)[:2])
-                problems += self.members(peer, "Hello", *self.GETS)
+                problems += self.members(peer, "Hello", *self.ASKED)
             if bpf.pinned_id(pin) not in bpf.program_ids(standin.group):
                 problems.append("what is pinned is not what is attached")
             return problems + self.only_pin(pin)
@@ -344,8 +342,7 @@ class Suite:
                     Peer(SYSTEMD, standin.properties()) as systemd:
                 bus.stop()
                 problems = self.lasting(standin, *self.run(standin)[:2])
-                return problems + self.members(systemd, *self.GETS, "SetUnitProperties",
-                                               "Get")
+                return problems + self.members(systemd, *self.ASKED, *self.SET)
 
     def borne(self, name):
         """A fault that is none in the end."""
@@ -375,7 +372,7 @@ class Suite:
         tests = [(name.replace("_", " "), getattr(self, name)) for name in names]
         faults = {"silent": "no answer in time", "hangs_up": "hung up", "cuts_off": "hung up",
                   "garbage": "another protocol", "huge": "over 1048576 bytes",
-                  "other_type": "not of the property's type",
+                  "other_type": "holds no properties",
                   "other_serial": "no answer in time", "floods": "no answer in time",
                   "denies": "AccessDenied: not?for you", "rejects": "does not take us",
                   "trickles": "no answer in time", "forgets": "is not in it afterwards"}

@@ -26,39 +26,41 @@ static void check_properties(const struct systemd_properties *properties,
 	}
 }
 
-static void check_property(enum systemd_property property, struct dbus_message message,
-			   const uint8_t *data, size_t size)
+static void read_properties(struct dbus_message message, const uint8_t *data, size_t size)
 {
 	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
+	struct err err = {0};
+	int r = systemd_properties_read(&properties, &message, &err);
 
-	if (systemd_properties_read(&properties, property, &message) == 0 &&
-	    (message.body.is_bad || message.body.pos > size)) {
+	if (r != -err.code) {
+		abort();
+	}
+	if (r == 0 && (message.body.is_bad || message.body.pos > size ||
+		       !properties.control_group || !properties.device_policy)) {
 		abort();
 	}
 	check_properties(&properties, data, size);
 }
 
-/* The first byte says which property the rest answers for. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct dbus_message message;
 	uint8_t *copy;
 
-	if (size < 1 + DBUS_FIXED_HEADER_BYTES) {
+	if (size < DBUS_FIXED_HEADER_BYTES) {
 		return 0;
 	}
 	/* A block of its own size, so that reading past its end is seen. */
-	size--;
 	copy = malloc(size);
 	if (!copy) {
 		abort();
 	}
-	memcpy(copy, data + 1, size);
+	memcpy(copy, data, size);
 	if (dbus_message_parse(copy, size, &message) == 0) {
 		if (message.body.pos > size || dbus_message_size(copy, size) != size) {
 			abort();
 		}
-		check_property(data[0] % SYSTEMD_PROPERTY_COUNT, message, copy, size);
+		read_properties(message, copy, size);
 		(void)dbus_get_string(&message.body);
 	}
 	free(copy);

@@ -268,3 +268,73 @@ Test(dbus_message, an_array_ends_where_it_says)
 	(void)dbus_enter_array(&reader);
 	cr_expect(reader.is_bad, "the array goes beyond the message");
 }
+
+struct skip_case {
+	const char *what;
+	const char *body; /* a variant */
+	size_t n;
+	size_t want; /* where the reader stands afterwards; 0: it is refused */
+};
+
+#define SKIP(what, body, want)                       \
+	{                                            \
+		(what), (body), sizeof(body), (want) \
+	}
+
+/* One byte is behind each value: the literal's NUL. A variant's signature comes first, and
+   what follows is aligned from the start. */
+static const struct skip_case skip_cases[] = {
+	SKIP("a byte", "\1y\0\7", 4),
+	SKIP("uint16", "\1q\0\0\7\0", 6),
+	SKIP("boolean", "\1b\0\0\1\0\0\0", 8),
+	SKIP("uint64", "\1t\0\0\0\0\0\0\1\2\3\4\5\6\7\10", 16),
+	SKIP("a string", "\1s\0\0\2\0\0\0ab\0", 11),
+	SKIP("an object path", "\1o\0\0\1\0\0\0/\0", 10),
+	SKIP("a signature", "\1g\0\2as\0", 7),
+	SKIP("bytes", "\2ay\0\3\0\0\0abc", 11),
+	SKIP("an array without elements", "\2as\0\0\0\0\0", 8),
+	SKIP("an array without elements of 8 bytes", "\2at\0\0\0\0\0", 8),
+	SKIP("elements of 8 bytes are padded before", "\2ax\0\10\0\0\0\1\2\3\4\5\6\7\10",
+	     16),
+	SKIP("elements of 8 bytes behind padding",
+	     "\3aax\0\0\0\0\14\0\0\0\10\0\0\0\1\2\3\4\5\6\7\10", 24),
+	SKIP("a struct in an array",
+	     "\5a(ut)\0\0\20\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\2\3\4\5\6\7\10", 32),
+	SKIP("a dictionary", "\5a{ss}\0\0\15\0\0\0\0\0\0\0\1\0\0\0a\0\0\0\0\0\0\0\0", 29),
+	SKIP("a struct", "\4(uo)\0\0\0\1\0\0\0\1\0\0\0/\0", 18),
+	SKIP("a struct in a struct, and an array",
+	     "\10((yb)as)\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0", 28),
+	SKIP("no type", "\0\0", 0),
+	SKIP("a type that is not known", "\1!\0", 0),
+	SKIP("two types", "\2yy\0\1\1", 0),
+	SKIP("an array of nothing", "\1a\0\0\0\0\0\0", 0),
+	SKIP("an array of nothing in a struct", "\4(ya)\0\0\0\1\0\0\0\0\0\0\0", 0),
+	SKIP("a struct that does not end", "\2(y\0\0\0\0\0\1", 0),
+	SKIP("a struct that does not start", "\2y)\0\1", 0),
+	SKIP("a struct that ends as an entry", "\3(y}\0\0\0\0\1", 0),
+	SKIP("an entry without a dictionary", "\4{yy}\0\0\0\0\1\1", 0),
+	SKIP("a variant in a variant", "\1v\0\1y\0\7", 0),
+	SKIP("a variant in a struct", "\3(v)\0\0\0\0\1y\0\7", 0),
+	SKIP("an array of variants is passed over as a whole", "\2av\0\4\0\0\0\1y\0\7",
+	     12),
+	SKIP("an array longer than the message", "\2ay\0\5\0\0\0abc", 0),
+	SKIP("an array of 4 GiB", "\2ay\0\377\377\377\377abc", 0),
+	SKIP("padding that is not zero", "\1b\0\1\1\0\0\0", 0),
+	SKIP("a string longer than the message", "\1s\0\0\4\0\0\0ab\0", 0),
+};
+
+Test(dbus_message, a_variant_of_any_type_is_passed_over)
+{
+	for (size_t i = 0; i < sizeof(skip_cases) / sizeof(skip_cases[0]); i++) {
+		const struct skip_case *c = &skip_cases[i];
+		struct dbus_reader reader = {.data = (const unsigned char *)c->body,
+					     .len = c->n};
+
+		dbus_skip_variant(&reader);
+		cr_expect_eq(reader.is_bad, c->want == 0, "%s", c->what);
+		if (c->want != 0) {
+			cr_expect_eq(reader.pos, c->want, "%s: at %zu", c->what,
+				     reader.pos);
+		}
+	}
+}

@@ -140,89 +140,234 @@ Test(systemd_unit, scope_and_service_have_their_own_interface)
 			 "org.freedesktop.systemd1.Service");
 }
 
-/* Bodies "v" of replies, as they come from systemd. */
-static struct dbus_message reply(const void *body, size_t n)
+/* One property of an answer: a text, or pairs of texts (an array "a(ss)") of which the last
+   has none. */
+struct property {
+	const char *name;
+	const char *text;
+	const char *pairs[4];
+};
+
+#define CONTROL_GROUP                       \
+	{                                   \
+		"ControlGroup", "/a.scope", \
+		{                           \
+			0                   \
+		}                           \
+	}
+#define DEVICE_POLICY                     \
+	{                                 \
+		"DevicePolicy", "strict", \
+		{                         \
+			0                 \
+		}                         \
+	}
+#define DEVICE_ALLOW                                         \
+	{                                                    \
+		"DeviceAllow", NULL,                         \
+		{                                            \
+			"/dev/kfd", "rw", "/dev/fuse", "rwm" \
+		}                                            \
+	}
+
+static void put_property(struct dbus_writer *writer, const struct property *property)
+{
+	size_t array;
+
+	dbus_begin_struct(writer);
+	dbus_put_string(writer, property->name);
+	dbus_put_signature(writer, property->text ? "s" : "a(ss)");
+	if (property->text) {
+		dbus_put_string(writer, property->text);
+		return;
+	}
+	array = dbus_begin_array(writer);
+	for (size_t i = 0; i < 4 && property->pairs[i]; i += 2) {
+		dbus_begin_struct(writer);
+		dbus_put_string(writer, property->pairs[i]);
+		dbus_put_string(writer, property->pairs[i + 1]);
+	}
+	dbus_end_array(writer, array);
+}
+
+/* The body of an answer; what writes it is tested by itself, byte for byte. */
+static void put_answer(struct dbus_writer *writer, const struct property *properties,
+		       size_t n)
+{
+	size_t array = dbus_begin_array(writer);
+
+	for (size_t i = 0; i < n; i++) {
+		put_property(writer, &properties[i]);
+	}
+	dbus_end_array(writer, array);
+}
+
+static struct dbus_message reply(const struct dbus_writer *writer, size_t n)
 {
 	return (struct dbus_message){
 		.type = DBUS_METHOD_RETURN,
-		.signature = "v",
-		.body = {.data = body, .len = n},
+		.signature = "a{sv}",
+		.body = {.data = writer->data, .len = n},
 	};
 }
 
-Test(systemd_unit, text_properties_are_read)
+/* Return: as systemd_properties_read(). */
+static int read_answer(const struct property *list, size_t n,
+		       struct systemd_properties *properties, struct err *err)
 {
-	static const char body[] = "\1s\0\0\4\0\0\0auto";
-	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
-	struct dbus_message message = reply(body, sizeof(body));
+	cleanup(dbus_writer_clearp) struct dbus_writer writer = {0};
+	struct dbus_message message;
 
-	cr_assert_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_DEVICE_POLICY,
-					     &message),
-		     0);
-	cr_expect_str_eq(properties.device_policy, "auto");
+	put_answer(&writer, list, n);
+	message = reply(&writer, writer.len);
+	return systemd_properties_read(properties, &message, err);
 }
 
-/* Variant "a(ss)", 23 bytes of array at 16: ("device", "/sys/x") */
-static const char pairs[] = "\5a(ss)\0\0\27\0\0\0\0\0\0\0"
-			    "\6\0\0\0device\0\0\6\0\0\0/sys/x";
+#define READ_ANSWER(list, properties, err) \
+	read_answer((list), sizeof(list) / sizeof((list)[0]), (properties), (err))
 
-Test(systemd_unit, the_pin_is_that_of_the_device_program)
+Test(systemd_unit, what_matters_is_read_from_among_the_other_properties)
 {
+	static const struct property list[] = {
+		{"Slice", "machine.slice", {0}},
+		DEVICE_ALLOW,
+		{"IODeviceWeight", NULL, {"device", "/not/the/pin"}},
+		CONTROL_GROUP,
+		{"BPFProgram", NULL, {"egress", "/sys/y", "device", "/sys/x"}},
+		{"DevicePolicies", "auto", {0}},
+		DEVICE_POLICY,
+	};
 	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
-	struct dbus_message message = reply(pairs, sizeof(pairs));
+	struct err err = {0};
 
-	cr_assert_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_BPF_PROGRAM,
-					     &message),
-		     0);
+	cr_assert_eq(READ_ANSWER(list, &properties, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(properties.control_group, "/a.scope");
+	cr_expect_str_eq(properties.device_policy, "strict");
 	cr_expect_str_eq(properties.pin, "/sys/x");
+	cr_assert_eq(properties.n_allow, 2);
+	cr_expect_str_eq(properties.allow[0].path, "/dev/kfd");
+	cr_expect_str_eq(properties.allow[0].access, "rw");
+	cr_expect_str_eq(properties.allow[1].path, "/dev/fuse");
+	cr_expect_str_eq(properties.allow[1].access, "rwm");
+}
+
+Test(systemd_unit, systemd_before_249_has_no_pin)
+{
+	static const struct property list[] = {CONTROL_GROUP, DEVICE_POLICY,
+					       DEVICE_ALLOW};
+	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
+	struct err err = {0};
+
+	cr_assert_eq(READ_ANSWER(list, &properties, &err), 0, "%s", err.msg);
+	cr_expect_null(properties.pin);
 }
 
 Test(systemd_unit, a_program_of_another_kind_is_no_pin)
 {
-	char other[sizeof(pairs)];
+	static const struct property list[] = {
+		CONTROL_GROUP,
+		DEVICE_POLICY,
+		DEVICE_ALLOW,
+		{"BPFProgram", NULL, {"egress", "/sys/x", "device", "relative"}},
+	};
 	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
-	struct dbus_message message = reply(other, sizeof(other));
+	struct err err = {0};
 
-	memcpy(other, pairs, sizeof(other));
-	memcpy(other + 20, "egress", 6);
-	cr_assert_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_BPF_PROGRAM,
-					     &message),
-		     0);
+	cr_assert_eq(READ_ANSWER(list, &properties, &err), 0, "%s", err.msg);
 	cr_expect_null(properties.pin);
 }
 
-Test(systemd_unit, a_list_that_is_read_again_replaces_the_first)
+Test(systemd_unit, what_is_read_again_replaces_the_first)
 {
+	static const struct property first[] = {
+		CONTROL_GROUP,
+		DEVICE_POLICY,
+		DEVICE_ALLOW,
+		{"BPFProgram", NULL, {"device", "/sys/x"}},
+	};
+	static const struct property second[] = {
+		CONTROL_GROUP,
+		{"DevicePolicy", "auto", {0}},
+		{"DeviceAllow", NULL, {0}},
+	};
 	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
+	struct err err = {0};
 
-	for (int i = 0; i < 2; i++) {
-		struct dbus_message message = reply(pairs, sizeof(pairs));
+	cr_assert_eq(READ_ANSWER(first, &properties, &err), 0);
+	cr_assert_eq(READ_ANSWER(second, &properties, &err), 0);
+	cr_expect_eq(properties.n_allow, 0);
+	cr_expect_null(properties.pin);
+	cr_expect_str_eq(properties.device_policy, "auto");
+}
 
-		cr_assert_eq(systemd_properties_read(&properties,
-						     SYSTEMD_PROPERTY_DEVICE_ALLOW,
-						     &message),
-			     0);
-		cr_expect_eq(properties.n_allow, 1);
-		cr_expect_str_eq(properties.allow[0].path, "device");
-		cr_expect_str_eq(properties.allow[0].access, "/sys/x");
+struct refused_case {
+	const char *what;
+	struct property list[3];
+	const char *want;
+};
+
+static const struct refused_case refused_cases[] = {
+	{"no group",
+	 {DEVICE_POLICY, DEVICE_ALLOW, {"A", "b", {0}}},
+	 "has no ControlGroup"},
+	{"no policy",
+	 {CONTROL_GROUP, DEVICE_ALLOW, {"A", "b", {0}}},
+	 "has no DevicePolicy"},
+	{"no list",
+	 {CONTROL_GROUP, DEVICE_POLICY, {"A", "b", {0}}},
+	 "has no DeviceAllow"},
+	{"a list that is a text",
+	 {CONTROL_GROUP, DEVICE_POLICY, {"DeviceAllow", "x", {0}}},
+	 "DeviceAllow is not of its type"},
+	{"a text that is a list",
+	 {CONTROL_GROUP, {"DevicePolicy", NULL, {"a", "b"}}, DEVICE_ALLOW},
+	 "DevicePolicy is not of its type"},
+};
+
+Test(systemd_unit, an_answer_that_lacks_something_is_refused)
+{
+	for (size_t i = 0; i < sizeof(refused_cases) / sizeof(refused_cases[0]); i++) {
+		const struct refused_case *c = &refused_cases[i];
+		cleanup(systemd_properties_clearp) struct systemd_properties properties =
+			{0};
+		struct err err = {0};
+
+		cr_expect_eq(READ_ANSWER(c->list, &properties, &err), -EBADMSG, "%s",
+			     c->what);
+		cr_expect(strstr(err.msg, c->want), "%s: %s", c->what, err.msg);
 	}
 }
 
-Test(systemd_unit, an_answer_of_another_type_is_refused)
+Test(systemd_unit, an_answer_that_is_cut_off_anywhere_is_refused)
 {
-	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
-	struct dbus_message message = reply(pairs, sizeof(pairs));
+	static const struct property list[] = {CONTROL_GROUP, DEVICE_POLICY,
+					       DEVICE_ALLOW};
+	cleanup(dbus_writer_clearp) struct dbus_writer writer = {0};
 
-	cr_expect_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_DEVICE_POLICY,
-					     &message),
-		     -EBADMSG);
-	message = reply(pairs, sizeof(pairs) - 4);
-	cr_expect_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_DEVICE_ALLOW,
-					     &message),
-		     -EBADMSG, "cut off");
-	message = reply(pairs, sizeof(pairs));
-	message.signature = "s";
-	cr_expect_eq(systemd_properties_read(&properties, SYSTEMD_PROPERTY_DEVICE_ALLOW,
-					     &message),
-		     -EBADMSG, "no variant");
+	put_answer(&writer, list, 3);
+	for (size_t n = 0; n < writer.len; n++) {
+		cleanup(systemd_properties_clearp) struct systemd_properties properties =
+			{0};
+		struct dbus_message message = reply(&writer, n);
+		struct err err = {0};
+
+		cr_expect_eq(systemd_properties_read(&properties, &message, &err),
+			     -EBADMSG, "%zu bytes", n);
+	}
+}
+
+Test(systemd_unit, an_answer_of_another_signature_is_refused)
+{
+	static const struct property list[] = {CONTROL_GROUP, DEVICE_POLICY,
+					       DEVICE_ALLOW};
+	cleanup(systemd_properties_clearp) struct systemd_properties properties = {0};
+	cleanup(dbus_writer_clearp) struct dbus_writer writer = {0};
+	struct dbus_message message;
+	struct err err = {0};
+
+	put_answer(&writer, list, 3);
+	message = reply(&writer, writer.len);
+	message.signature = "a{ss}";
+	cr_expect_eq(systemd_properties_read(&properties, &message, &err), -EBADMSG);
+	cr_expect(strstr(err.msg, "holds no properties"), "%s", err.msg);
 }

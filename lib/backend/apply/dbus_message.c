@@ -299,19 +299,123 @@ bool dbus_next_struct(struct dbus_reader *reader, size_t array_end)
 	return !reader->is_bad;
 }
 
-/* A field that is not known, in a type that one could be added in: one basic value. */
+/* Return: what values of the type that starts with @code are aligned to; 0: no such type. */
+static size_t alignment_of(char code)
+{
+	switch (code) {
+	case 'y':
+	case 'g':
+	case 'v':
+		return 1;
+	case 'n':
+	case 'q':
+		return 2;
+	case 'b':
+	case 'i':
+	case 'u':
+	case 'h':
+	case 's':
+	case 'o':
+	case 'a':
+		return 4;
+	case 'x':
+	case 't':
+	case 'd':
+	case '(':
+	case '{':
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/* Return: what follows the first complete type of @type; NULL: there is none. */
+static const char *type_end(const char *type)
+{
+	size_t depth = 0;
+
+	do {
+		bool is_element = false;
+
+		while (*type == 'a') {
+			is_element = true;
+			type++;
+		}
+		if (*type == '(' || *type == '{') {
+			depth++;
+		} else if (depth > 0 && !is_element && (*type == ')' || *type == '}')) {
+			depth--;
+		} else if (alignment_of(*type) == 0) {
+			return NULL;
+		}
+		type++;
+	} while (depth > 0);
+	return type;
+}
+
+/* As a whole: its length is in front. */
+static void skip_array(struct dbus_reader *reader, const char *element)
+{
+	size_t n = dbus_get_u32(reader);
+
+	skip_padding(reader, alignment_of(*element));
+	(void)take(reader, n);
+}
+
+/* One of a type that is no container. Its size is its alignment but for texts. */
+static void skip_basic(struct dbus_reader *reader, char code)
+{
+	size_t size = alignment_of(code);
+
+	if (code == 's' || code == 'o') {
+		(void)dbus_get_string(reader);
+	} else if (code == 'g') {
+		(void)dbus_get_signature(reader);
+	} else {
+		skip_padding(reader, size);
+		(void)take(reader, size);
+	}
+}
+
+/*
+ * A struct's members are walked through where they stand. So nothing recurses; for that, a
+ * variant in a variant or in a struct is refused, and systemd's properties have none.
+ */
 static void skip_value(struct dbus_reader *reader, const char *type)
 {
-	if (text_equals(type, "s") || text_equals(type, "o")) {
-		(void)dbus_get_string(reader);
-	} else if (text_equals(type, "g")) {
-		(void)dbus_get_signature(reader);
-	} else if (text_equals(type, "u") || text_equals(type, "i") ||
-		   text_equals(type, "b")) {
-		(void)dbus_get_u32(reader);
-	} else {
+	const char *end = type_end(type);
+
+	if (!end || *end) {
 		reader->is_bad = true;
 	}
+	while (!reader->is_bad && type < end) {
+		switch (*type) {
+		case 'a':
+			skip_array(reader, type + 1);
+			type = type_end(type);
+			continue;
+		case '(':
+			skip_padding(reader, 8);
+			break;
+		case ')':
+			break;
+		case 'v':
+		case '{':
+		case '}':
+			/* An entry of a dictionary stands in an array only. */
+			reader->is_bad = true;
+			break;
+		default:
+			skip_basic(reader, *type);
+			break;
+		}
+		type++;
+	}
+}
+
+void dbus_skip_variant(struct dbus_reader *reader)
+{
+	skip_value(reader, dbus_get_signature(reader));
 }
 
 static void get_field(struct dbus_reader *reader, struct dbus_message *message)

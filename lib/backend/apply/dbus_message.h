@@ -5,8 +5,8 @@
  *
  * Source: D-Bus Specification 0.43, "Type System", "Marshaling (Wire Format)" and "Message
  * Protocol". Only what two calls to systemd need: byte, uint32, boolean, string, object
- * path, signature, arrays of structs of these, and variants of a type that is known. We
- * write little endian; a reply is read in the byte order that it names.
+ * path, signature, arrays of structs of these, and variants. A value of any other type can
+ * be passed over. We write little endian; a reply is read in the byte order that it names.
  */
 
 #include <stdbool.h>
@@ -105,7 +105,11 @@ const char *dbus_get_signature(struct dbus_reader *reader);
 /* A variant must hold a value of the type @signature, which is then read as such. */
 void dbus_enter_variant(struct dbus_reader *reader, const char *signature);
 
-/* An array of structs. Return: for dbus_next_struct(). */
+/* Passes over a variant, whatever it holds. */
+void dbus_skip_variant(struct dbus_reader *reader);
+
+/* An array of structs, or of dictionary entries, which look the same. Return: for
+   dbus_next_struct(). */
 size_t dbus_enter_array(struct dbus_reader *reader);
 
 /* Goes to the next struct. False: the array has ended, or the message is bad. */

@@ -121,58 +121,45 @@ static int converse(struct systemd_unit *unit, exchange_fn *exchange, struct err
 }
 
 /* Return: the call's serial. */
-static uint32_t put_get(struct systemd_unit *unit, enum systemd_property property,
-			struct dbus_writer *writer)
+static uint32_t put_get(struct systemd_unit *unit, struct dbus_writer *writer)
 {
 	const struct dbus_call call = {
 		.serial = ++unit->dbus.serial,
 		.destination = dbus_systemd_name(&unit->dbus),
 		.path = unit->object,
 		.interface = "org.freedesktop.DBus.Properties",
-		.member = "Get",
-		.signature = "ss",
+		.member = "GetAll",
+		.signature = "s",
 	};
 
 	dbus_begin_call(writer, &call);
 	dbus_put_string(writer, systemd_unit_interface(unit->name));
-	dbus_put_string(writer, systemd_property_names[property]);
 	dbus_end_call(writer);
 	return call.serial;
 }
 
-static int receive_property(struct systemd_unit *unit, enum systemd_property property,
-			    uint32_t serial, struct err *err)
+static int receive_properties(struct systemd_unit *unit, uint32_t serial, struct err *err)
 {
 	struct dbus_message reply;
 	int r = dbus_receive(&unit->dbus, serial, &reply, err);
 
-	if (r == -EREMOTEIO && property == SYSTEMD_PROPERTY_BPF_PROGRAM &&
-	    text_starts_with(err->msg, "org.freedesktop.DBus.Error.UnknownProperty")) {
-		/* systemd before 249 has no BPFProgram. */
-		return 0;
+	if (r == 0) {
+		r = systemd_properties_read(&unit->properties, &reply, err);
 	}
-	if (r == 0 && systemd_properties_read(&unit->properties, property, &reply) < 0) {
-		r = err_set(err, EBADMSG, "the answer is not of the property's type");
-	}
-	return r < 0 ? err_wrap(err, "get %s", systemd_property_names[property]) : 0;
+	return r < 0 ? err_wrap(err, "get its properties") : 0;
 }
 
-/* All at once, so that a systemd that is busy is waited for only once. */
+/*
+ * All in one call. systemd takes up one call at a time and may reload its units before it
+ * takes up the next: in a storm of reloads every call waits as long as the first.
+ */
 static int ask(struct systemd_unit *unit, struct err *err)
 {
 	cleanup(dbus_writer_clearp) struct dbus_writer writer = {0};
-	uint32_t serial[SYSTEMD_PROPERTY_COUNT];
-	int r;
+	uint32_t serial = put_get(unit, &writer);
+	int r = dbus_send(&unit->dbus, &writer, err);
 
-	systemd_properties_clear(&unit->properties);
-	for (int i = 0; i < SYSTEMD_PROPERTY_COUNT; i++) {
-		serial[i] = put_get(unit, (enum systemd_property)i, &writer);
-	}
-	r = dbus_send(&unit->dbus, &writer, err);
-	for (int i = 0; i < SYSTEMD_PROPERTY_COUNT && r == 0; i++) {
-		r = receive_property(unit, (enum systemd_property)i, serial[i], err);
-	}
-	return r;
+	return r < 0 ? r : receive_properties(unit, serial, err);
 }
 
 /*
@@ -295,7 +282,7 @@ static int set_device_allow(struct systemd_unit *unit, struct err *err)
 {
 	cleanup(dbus_writer_clearp) struct dbus_writer writer = {0};
 	uint32_t set = put_set(unit, &writer);
-	uint32_t get = put_get(unit, SYSTEMD_PROPERTY_DEVICE_ALLOW, &writer);
+	uint32_t get = put_get(unit, &writer);
 	struct dbus_message reply;
 	int r;
 
@@ -304,7 +291,7 @@ static int set_device_allow(struct systemd_unit *unit, struct err *err)
 		r = dbus_receive(&unit->dbus, set, &reply, err);
 	}
 	if (r == 0) {
-		r = receive_property(unit, SYSTEMD_PROPERTY_DEVICE_ALLOW, get, err);
+		r = receive_properties(unit, get, err);
 	}
 	for (size_t i = 0; i < unit->n_wanted && r == 0; i++) {
 		if (!has_device(&unit->properties, unit->wanted[i])) {

@@ -83,14 +83,9 @@ static void read_pin(struct dbus_reader *value, struct systemd_properties *prope
 	}
 }
 
-int systemd_properties_read(struct systemd_properties *properties,
-			    enum systemd_property property, struct dbus_message *reply)
+static void read_property(struct dbus_reader *value, enum systemd_property property,
+			  struct systemd_properties *properties)
 {
-	struct dbus_reader *value = &reply->body;
-
-	if (!text_equals(reply->signature, "v")) {
-		return -EBADMSG;
-	}
 	switch (property) {
 	case SYSTEMD_PROPERTY_CONTROL_GROUP:
 		read_text(value, &properties->control_group);
@@ -105,9 +100,56 @@ int systemd_properties_read(struct systemd_properties *properties,
 		read_pin(value, properties);
 		break;
 	case SYSTEMD_PROPERTY_COUNT:
-		return -EBADMSG;
+		/* One of the some hundred others. */
+		dbus_skip_variant(value);
+		break;
 	}
-	return value->is_bad ? -EBADMSG : 0;
+}
+
+static enum systemd_property find_property(const char *name)
+{
+	int i = 0;
+
+	while (i < SYSTEMD_PROPERTY_COUNT &&
+	       !text_equals(name, systemd_property_names[i])) {
+		i++;
+	}
+	return (enum systemd_property)i;
+}
+
+int systemd_properties_read(struct systemd_properties *properties,
+			    struct dbus_message *reply, struct err *err)
+{
+	struct dbus_reader *value = &reply->body;
+	bool is_there[SYSTEMD_PROPERTY_COUNT + 1] = {[SYSTEMD_PROPERTY_BPF_PROGRAM] =
+							     true};
+	size_t end;
+
+	systemd_properties_clear(properties);
+	if (!text_equals(reply->signature, "a{sv}")) {
+		return err_set(err, EBADMSG, "the answer holds no properties");
+	}
+	end = dbus_enter_array(value);
+	while (dbus_next_struct(value, end)) {
+		enum systemd_property property = find_property(dbus_get_string(value));
+
+		read_property(value, property, properties);
+		is_there[property] = true;
+		if (value->is_bad && property < SYSTEMD_PROPERTY_COUNT) {
+			return err_set(err, EBADMSG, "%s is not of its type",
+				       systemd_property_names[property]);
+		}
+	}
+	if (value->is_bad) {
+		return err_set(err, EBADMSG, "the answer is not well formed");
+	}
+	for (int i = 0; i < SYSTEMD_PROPERTY_COUNT; i++) {
+		if (!is_there[i]) {
+			return err_set(err, EBADMSG, "the answer has no %s",
+				       systemd_property_names[i]);
+		}
+	}
+	return 0;
 }
 
 enum systemd_action systemd_decide(const struct systemd_properties *properties)

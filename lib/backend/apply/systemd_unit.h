@@ -13,6 +13,7 @@
 
 #include "backend/apply/dbus_message.h"
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "model/plan.h"
 
 /* Of the interfaces org.freedesktop.systemd1.Scope and .Service. */
@@ -43,12 +44,16 @@ void systemd_properties_clear(struct systemd_properties *properties);
 DEFINE_CLEANUP(struct systemd_properties, systemd_properties_clear)
 
 /**
- * systemd_properties_read() - Take over one property from the reply to a Get()
+ * systemd_properties_read() - Take over what matters from the reply to a GetAll()
+ * @properties:	replaced, also on failure
+ * @err:	EBADMSG: a property of another type, or none of it, or not well formed
  *
- * Return: 0, or -EBADMSG: another type than the property's, or not well formed.
+ * BPFProgram alone may be absent: systemd before 249 has none.
+ *
+ * Return: 0, or negative errno as in @err.
  */
 int systemd_properties_read(struct systemd_properties *properties,
-			    enum systemd_property property, struct dbus_message *reply);
+			    struct dbus_message *reply, struct err *err);
 
 enum systemd_action {
 	/* auto and an empty list: systemd does not filter. A DeviceAllow would switch its
