@@ -32,6 +32,7 @@ static int apply(const struct request *request, const struct host *host,
 		.host_root_fd = host->root_fd,
 		.entered = sandbox_enter_container,
 		.warnings = warnings,
+		.must_last = request->parsed.settings.is_systemd_strict,
 	};
 	int r;
 

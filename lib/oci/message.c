@@ -14,7 +14,7 @@
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
 #define MESSAGE_VERSION	 0x6f676802U
-#define SETTINGS_VERSION 0x6f677302U
+#define SETTINGS_VERSION 0x6f677303U
 
 /* A string that is NULL. */
 #define NO_STRING UINT32_MAX
@@ -103,6 +103,7 @@ void message_encode_settings(const struct parsed *parsed, struct message *ret)
 		put_u32(&message, settings->watchdog_seconds);
 		put_string(&message, settings->state_dir);
 		put_u32(&message, settings->order);
+		put_u32(&message, settings->is_systemd_strict);
 		put_policy(&message, &settings->policy);
 	}
 	*ret = message;
@@ -273,6 +274,7 @@ static void get_settings(struct reader *reader, struct settings *settings)
 	settings->watchdog_seconds = get_bounded(reader, SETTINGS_MAX_WATCHDOG_SECONDS);
 	settings->state_dir = get_optional_string(reader);
 	settings->order = (enum gpu_order)get_bounded(reader, GPU_ORDER_COUNT - 1);
+	settings->is_systemd_strict = get_bool(reader);
 	get_policy(reader, &settings->policy);
 	if (reader->is_bad) {
 		return;

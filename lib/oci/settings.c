@@ -86,8 +86,8 @@ static int refuse_key(const char *path, const struct member *members, size_t n,
 						     : " and ",
 					 members[i].key);
 	}
-	return err_set(err, EINVAL, "read %s: %s: unknown key; the keys are %s",
-		       doc->what, path, known);
+	return err_set(err, EINVAL, "read %s: %s: unknown key; the %s %s", doc->what,
+		       path, n == 1 ? "key is" : "keys are", known);
 }
 
 /* Reads each member of an object; one that is not in the table is an error. */
@@ -430,6 +430,26 @@ static int read_watchdog(json_t *value, const char *path, struct document *doc,
 }
 _Static_assert(SETTINGS_MAX_WATCHDOG_SECONDS == 600, "a message says 600");
 
+static int read_strict(json_t *value, const char *path, struct document *doc,
+		       struct err *err)
+{
+	if (!json_is_boolean(value)) {
+		return json_wrong(err, doc->what, path, "true or false", value);
+	}
+	doc->settings->is_systemd_strict = json_is_true(value);
+	return 0;
+}
+
+static int read_systemd(json_t *value, const char *path, struct document *doc,
+			struct err *err)
+{
+	static const struct member members[] = {
+		{"strict", read_strict},
+	};
+
+	return READ_MEMBERS(value, path, members, doc, err);
+}
+
 int settings_parse(const char *text, size_t len, const char *file, struct settings *ret,
 		   struct err *err)
 {
@@ -437,6 +457,7 @@ int settings_parse(const char *text, size_t len, const char *file, struct settin
 		{"annotation", read_annotation},    {"log", read_log},
 		{"stateDir", read_state_dir},	    {"policy", read_policy},
 		{"watchdogSeconds", read_watchdog}, {"order", read_order},
+		{"systemd", read_systemd},
 	};
 	/* A path may be 4,096 bytes long, and what is wrong must still be said. */
 	autofree char *what = xasprintf("configuration '%.400s'", file);

@@ -44,6 +44,7 @@ struct settings {
 	unsigned int watchdog_seconds; /* 1 to SETTINGS_MAX_WATCHDOG_SECONDS */
 	char *state_dir; /* absolute; NULL: the default, see stage/ledger.h */
 	enum gpu_order order;
+	bool is_systemd_strict; /* what systemd would take away again is a failure */
 	struct policy policy;
 };
 

@@ -6,6 +6,7 @@ The container is a stand-in (standin.py) in a control group that is named like a
 so is systemd (dbus_peer.py). The real systemd is in test/vm.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -350,6 +351,79 @@ class Suite:
             with Peer(BUS, standin.properties(), fault=name):
                 return self.lasting(standin, *self.run(standin)[:2])
 
+    # ---- systemd.strict ------------------------------------------------------------------
+
+    def strict(self, peers, *words, undone=True):
+        """What would be a warning is a failure, and what was there is there again."""
+        with self.scope() as standin:
+            before = standin.look()
+            with contextlib.ExitStack() as stack:
+                for peer in peers(standin):
+                    stack.enter_context(peer)
+                start = time.monotonic()
+                result = self.run_strict(standin)
+                took = time.monotonic() - start
+            problems = one_line(result, "systemd.strict", *words)
+            if took > LIMIT:
+                problems.append(f"it took {took:.1f} s")
+            return problems + (differences(before, standin.look()) if undone else [])
+
+    def run_strict(self, standin):
+        path = f"{sandbox.WORK}/strict.json"
+        with open(path, "w", encoding="ascii") as file:
+            file.write('{"systemd": {"strict": true}}')
+        os.chmod(path, 0o600)
+        return run_hook(self.hook, standin.state(), *self.args, "--config", path)
+
+    def strict_absent(self):
+        return self.strict(lambda standin: [], "/run/systemd/private", "No such file")
+
+    def strict_dead(self):
+        os.makedirs(os.path.dirname(BUS), exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(BUS)
+        try:
+            return self.strict(lambda standin: [], "Connection refused")
+        finally:
+            os.unlink(BUS)
+
+    def strict_hangs(self):
+        return self.strict(lambda standin: [Peer(BUS, standin.properties(), fault="silent")],
+                           "no answer in time")
+
+    def strict_stopped(self):
+        with self.scope() as standin:
+            before = standin.look()
+            with Peer(BUS, standin.properties()) as peer:
+                peer.stop()
+                result = self.run_strict(standin)
+            return one_line(result, "systemd.strict", "no answer in time") + \
+                differences(before, standin.look())
+
+    def strict_forgets(self):
+        """It fails behind the first change; on v1 that is systemd's own, to a list that goes
+        with the container."""
+        return self.strict(lambda standin: [Peer(BUS, standin.properties(), fault="forgets")],
+                           "is not in it afterwards", undone=self.version == 2)
+
+    def strict_no_pin(self):
+        """What is changed last."""
+        return self.strict(
+            lambda standin: [Peer(BUS, standin.properties("auto", (), [["device", "/none"]]))],
+            "/none")
+
+    def strict_and_well(self):
+        """Where systemd does what it is told, or has nothing to do with it."""
+        problems = []
+        for unit, properties in ((Scope, {}), (Scope, {"policy": "auto", "allow": ()}),
+                                 (NoUnit, {})):
+            with self.scope(unit) as standin:
+                with Peer(BUS, standin.properties(**properties)):
+                    result = self.run_strict(standin)
+                problems += [] if result.returncode == 0 else [result.stderr]
+                problems += self.not_allowed(standin)
+        return problems
+
     def failing_later(self):
         """What follows fails: the programs are as they were. What systemd was told stays
         with the unit, which ends with the container."""
@@ -366,9 +440,11 @@ class Suite:
     def tests(self):
         names = ["device_allow", "private_socket", "dead_bus", "big_endian",
                  "allowed_already", "other_group", "no_group", "edit_only", "old_systemd",
-                 "no_unit", "no_systemd", "stopped", "stopped_bus", "failing_later"]
+                 "no_unit", "no_systemd", "stopped", "stopped_bus", "failing_later",
+                 "strict_absent", "strict_dead", "strict_hangs", "strict_stopped",
+                 "strict_forgets", "strict_and_well"]
         if self.version == 2:
-            names += ["repin", "repin_twice", "repin_detached", "no_pin"]
+            names += ["repin", "repin_twice", "repin_detached", "no_pin", "strict_no_pin"]
         tests = [(name.replace("_", " "), getattr(self, name)) for name in names]
         faults = {"silent": "no answer in time", "hangs_up": "hung up", "cuts_off": "hung up",
                   "garbage": "another protocol", "huge": "over 1048576 bytes",

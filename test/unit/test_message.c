@@ -24,6 +24,7 @@ static void fill(struct parsed *parsed)
 	parsed->settings.watchdog_seconds = 7;
 	parsed->settings.state_dir = xstrdup("/run/s");
 	parsed->settings.order = GPU_ORDER_SPREAD;
+	parsed->settings.is_systemd_strict = true;
 	parsed->settings.policy.allows_exclusive = true;
 	parsed->settings.policy.capabilities = 5;
 	policy_take_vendor(&parsed->settings.policy, &vendor);
@@ -83,6 +84,7 @@ static void expect_settings(const struct settings *settings)
 	cr_expect_eq(settings->watchdog_seconds, 7);
 	cr_expect_str_eq(settings->state_dir, "/run/s");
 	cr_expect_eq(settings->order, GPU_ORDER_SPREAD);
+	cr_expect(settings->is_systemd_strict);
 	cr_expect_not(policy->allows_others);
 	cr_expect(policy->allows_exclusive);
 	cr_expect_eq(policy->capabilities, 5);

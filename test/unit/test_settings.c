@@ -51,6 +51,7 @@ Test(settings, an_empty_object_is_the_defaults)
 	cr_expect_null(settings.log_path);
 	cr_expect_eq(settings.log_level, LOG_LEVEL_WARNING);
 	cr_expect_eq(settings.watchdog_seconds, 10);
+	cr_expect_not(settings.is_systemd_strict);
 	cr_expect(settings.policy.allows_others);
 	cr_expect(settings.policy.allows_exclusive);
 	cr_expect_eq(settings.policy.capabilities, 0x1fU);
@@ -68,6 +69,7 @@ Test(settings, every_key_is_read)
 	      " \"log\": {\"target\": \"file:/var/log/g\", \"level\": \"info\"},"
 	      " \"stateDir\": \"/run/x\", \"watchdogSeconds\": 600,"
 	      " \"order\": \"spread\","
+	      " \"systemd\": {\"strict\": true},"
 	      " \"policy\": {\"default\": \"deny\", \"exclusive\": false,"
 	      "  \"capabilities\": [\"utility\", \"display\"],"
 	      "  \"vendors\": {\"nvidia\": {\"max\": 4, \"devices\": [\"0000:17:00.0\"]},"
@@ -80,6 +82,7 @@ Test(settings, every_key_is_read)
 	cr_expect_eq(settings.watchdog_seconds, 600);
 	cr_expect_str_eq(settings.state_dir, "/run/x");
 	cr_expect_eq(settings.order, GPU_ORDER_SPREAD);
+	cr_expect(settings.is_systemd_strict);
 	cr_expect_not(settings.policy.allows_others);
 	cr_expect_not(settings.policy.allows_exclusive);
 	cr_expect_eq(settings.policy.capabilities,
@@ -131,7 +134,7 @@ Test(settings, unknown_keys_are_named_with_their_path)
 {
 	expect_error("{\"annotations\": \"x\"}",
 		     READ "annotations: unknown key; the keys are annotation, log, "
-			  "stateDir, policy, watchdogSeconds and order");
+			  "stateDir, policy, watchdogSeconds, order and systemd");
 	expect_error("{\"log\": {\"file\": \"/x\"}}",
 		     READ "log.file: unknown key; the keys are target and level");
 	expect_error("{\"policy\": {\"vendor\": {}}}",
@@ -144,13 +147,14 @@ Test(settings, unknown_keys_are_named_with_their_path)
 
 Test(settings, keys_of_later_versions_are_unknown)
 {
-	static const char *const keys[] = {"access", "systemd", "nvidia"};
+	static const char *const keys[] = {"access", "nvidia"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		autofree char *text = xasprintf("{\"%s\": \"x\"}", keys[i]);
 		autofree char *message =
 			xasprintf(READ "%s: unknown key; the keys are annotation, log, "
-				       "stateDir, policy, watchdogSeconds and order",
+				       "stateDir, policy, watchdogSeconds, order and "
+				       "systemd",
 				  keys[i]);
 
 		expect_error(text, message);
@@ -237,6 +241,19 @@ Test(settings, wrong_words_name_the_right_ones)
 		     "allow or deny", "string 'no'");
 	expect_wrong("{\"policy\": {\"default\": false}}", "policy.default",
 		     "allow or deny", "false");
+}
+
+Test(settings, strict_is_true_or_false)
+{
+	cleanup(settings_clearp) struct settings settings = {0};
+
+	expect_wrong("{\"systemd\": {\"strict\": 1}}", "systemd.strict", "true or false",
+		     "number 1");
+	expect_wrong("{\"systemd\": true}", "systemd", "an object", "true");
+	expect_error("{\"systemd\": {\"strikt\": true}}",
+		     READ "systemd.strikt: unknown key; the key is strict");
+	parse("{\"systemd\": {\"strict\": false}}", &settings);
+	cr_expect_not(settings.is_systemd_strict);
 }
 
 Test(settings, the_watchdog_has_1_to_600_seconds)

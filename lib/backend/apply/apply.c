@@ -32,6 +32,12 @@ static int make_link(struct rootfs *rootfs, const struct plan *plan,
 	return r;
 }
 
+/* Where it goes if the device rules may not last; NULL: that is a failure. */
+static struct err *cgroup_warning(const struct apply_target *target)
+{
+	return target->must_last ? NULL : &target->warnings[APPLY_WARNING_CGROUP];
+}
+
 /* All that is made before the first change. */
 struct prepared {
 	struct ctr_process process;
@@ -73,8 +79,7 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 	}
 	if (r == 0) {
 		r = cgroup_prepare(plan, &ret->process, target->id, &ret->undo,
-				   &ret->rules, &target->warnings[APPLY_WARNING_CGROUP],
-				   err);
+				   &ret->rules, cgroup_warning(target), err);
 	}
 	if (r == 0) {
 		r = rootfs_prepare(plan, &ret->process, &ret->undo, &ret->rootfs, err);
@@ -136,7 +141,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 	r = deadline_check(err);
 	if (r == 0) {
 		r = cgroup_allow(&prepared->rules, &prepared->undo,
-				 &target->warnings[APPLY_WARNING_CGROUP], err);
+				 cgroup_warning(target), err);
 	}
 	if (r == 0) {
 		r = ctr_process_enter_mount_ns(&prepared->process, err);

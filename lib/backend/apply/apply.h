@@ -22,6 +22,9 @@
  * allocated after the cgroup step.
  */
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "model/plan.h"
 
@@ -49,6 +52,9 @@ struct apply_target {
 	/* APPLY_WARNING_COUNT of them; those that have something to say are filled.
 	   Borrowed. */
 	struct err *warnings;
+
+	/* What may not last is a failure, and no warning. */
+	bool must_last;
 };
 
 /**

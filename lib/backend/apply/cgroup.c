@@ -91,24 +91,38 @@ static int read_paths(const struct ctr_process *process, struct cgroup_path *pat
 	return r;
 }
 
-static void warn_of_loss(const struct err *why, struct err *warning)
+static int warn_of_loss(const struct err *why, struct err *warning, struct err *err)
 {
+	if (!warning) {
+		return err_set(err, why->code,
+			       "%s; so systemd would take the nodes away again later; "
+			       "start the container again, pass the nodes with the "
+			       "engine's --device, or set systemd.strict to false",
+			       why->msg);
+	}
 	(void)err_set(warning, why->code,
 		      "%s; systemd takes the nodes away again when it next applies the "
 		      "unit (daemon-reload, set-property)",
 		      why->msg);
+	return 0;
 }
 
-static void prepare_systemd(const struct plan *plan, const char *path, size_t top,
-			    struct cgroup_rules *rules, struct err *warning)
+static int prepare_systemd(const struct plan *plan, const char *path, size_t top,
+			   struct cgroup_rules *rules, struct err *warning,
+			   struct err *err)
 {
 	struct err why = {0};
+	int r;
 
 	/* With both hierarchies in use, systemd has the same unit in both. */
-	if (!rules->unit && warning->code == 0 &&
-	    systemd_prepare(plan, path, top, &rules->unit, &why) < 0) {
-		warn_of_loss(&why, warning);
+	if (rules->unit || (warning && warning->code != 0)) {
+		return 0;
 	}
+	r = systemd_prepare(plan, path, top, &rules->unit, &why);
+	if (r == 0 || (r == -ENOENT && warning)) {
+		return 0;
+	}
+	return warn_of_loss(&why, warning, err);
 }
 
 int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
@@ -130,8 +144,10 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 	}
 	if (path.v1_path && !(own.v1_path && text_equals(path.v1_path, own.v1_path))) {
 		top = cgroup_path_top(path.v1_path, own.v1_path ? own.v1_path : "", id);
-		prepare_systemd(plan, path.v1_path, top, &rules, warning);
-		r = prepare_v1(plan, &path, process, undo, &rules, err);
+		r = prepare_systemd(plan, path.v1_path, top, &rules, warning, err);
+		if (r == 0) {
+			r = prepare_v1(plan, &path, process, undo, &rules, err);
+		}
 		if (r < 0) {
 			return r;
 		}
@@ -140,8 +156,11 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 		      ? cgroup_path_top(path.v2_path, own.v2_path ? own.v2_path : "", id)
 		      : 0;
 	if (top > 0) {
-		prepare_systemd(plan, path.v2_path, top, &rules, warning);
-		r = prepare_v2(plan, path.v2_path, top, process, undo, &rules, err);
+		r = prepare_systemd(plan, path.v2_path, top, &rules, warning, err);
+		if (r == 0) {
+			r = prepare_v2(plan, path.v2_path, top, process, undo, &rules,
+				       err);
+		}
 		if (r < 0) {
 			return r;
 		}
@@ -156,14 +175,15 @@ static int tell_systemd(const struct cgroup_rules *rules, struct err *warning,
 			struct err *err)
 {
 	struct err why = {0};
+	int r = 0;
 
 	if (!rules->unit) {
 		return 0;
 	}
 	if (systemd_allow(rules->unit, &why) < 0) {
-		warn_of_loss(&why, warning);
+		r = warn_of_loss(&why, warning, err);
 	}
-	return rules->v1 ? cgroup_v1_restore(rules->v1, err) : 0;
+	return r == 0 && rules->v1 ? cgroup_v1_restore(rules->v1, err) : r;
 }
 
 int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
@@ -181,7 +201,7 @@ int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
 		r = cgroup_v2_allow(rules->v2, undo, err);
 	}
 	if (r == 0 && rules->v2 && pin && cgroup_v2_repin(rules->v2, pin, &why) < 0) {
-		warn_of_loss(&why, warning);
+		r = warn_of_loss(&why, warning, err);
 	}
 	return r;
 }

@@ -13,7 +13,8 @@
  *   it attaches a pinned program   replace every program, then the pinned one
  *   else			   replace every program
  *
- * What cannot be made to last is done all the same, and the caller gets a warning.
+ * What cannot be made to last is done all the same, and the caller gets a warning; or it is
+ * a failure, if the caller has no place for one.
  *
  * A cgroup that is not the container's own (the runtime runs without cgroups) is never
  * changed: that would give the nodes to the runtime and to all its other containers.
@@ -42,9 +43,9 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
  * cgroup_prepare() - Find what denies, and make what will replace it, changing nothing
  * @id:		the container's id, by which runtimes name its cgroup; may be ""
  * @undo:	gets room for the changes to come
- * @warning:	filled if systemd cannot be asked
+ * @warning:	filled if systemd cannot be asked; NULL: that is a failure
  * @err:	EOPNOTSUPP: a program cannot be read or changed; EPERM; EXDEV: the cgroup is
- *		outside of our cgroup namespace
+ *		outside of our cgroup namespace; without a @warning as systemd_prepare()
  *
  * Rootless there is no device controller: nothing is done.
  */
@@ -54,7 +55,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 
 /**
  * cgroup_allow() - Allow the plan's nodes: exactly "c MAJOR:MINOR rw" each
- * @warning:	filled if systemd is going to take them away again
+ * @warning:	filled if systemd is going to take them away again; NULL: that is a failure
  *
  * What systemd has been told is not for the undo log; systemd_allow() and cgroup_v2_repin()
  * say why.

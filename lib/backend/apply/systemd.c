@@ -208,11 +208,6 @@ int systemd_prepare(const struct plan *plan, const char *path, size_t top,
 	unit->object = systemd_unit_object(unit->name);
 	unit->until_ms = deadline_clock_ms() + LIMIT_MS;
 	r = converse(unit, ask, err);
-	if (r == -ENOENT) {
-		/* No systemd here, whatever the cgroup is called. */
-		*err = (struct err){0};
-		return 0;
-	}
 	if (r < 0) {
 		return err_wrap(err, "ask systemd for unit '%s'", unit->name);
 	}

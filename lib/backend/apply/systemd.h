@@ -21,8 +21,9 @@ void systemd_unit_free(struct systemd_unit *unit);
  * @path:	of the container's process
  * @top:	from cgroup_path_top()
  * @ret:	to systemd_unit_free(). NULL: no unit is the container's own, or it is none of
- *		the systemd that runs here, or none runs here; or it does not filter devices
- * @err:	ETIMEDOUT, ECONNREFUSED, ECONNRESET, EBADMSG, EREMOTEIO
+ *		the systemd that runs here; or it does not filter devices
+ * @err:	ENOENT: there is no systemd here, whatever the cgroup is called; ETIMEDOUT,
+ *		ECONNREFUSED, ECONNRESET, EBADMSG, EREMOTEIO
  *
  * Needs: the host's /run and /dev; socket() and connect().
  */
