@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ static const struct command commands[] = {
 enum option_id {
 	OPTION_BUNDLE,
 	OPTION_GPU,
+	OPTION_PID,
 	OPTION_JSON,
 	OPTION_HOST_ROOT,
 	OPTION_ANNOTATION,
@@ -67,6 +69,8 @@ static const struct {
 } options[OPTION_COUNT] = {
 	[OPTION_BUNDLE] = {"bundle", "DIR", "plan: for the container of this bundle"},
 	[OPTION_GPU] = {"gpu", "VALUE", "plan: for this value of the annotation"},
+	[OPTION_PID] = {"pid", "PID",
+			"plan: would the nodes open in this process now, or who denies?"},
 	[OPTION_JSON] = {"json", NULL, "plan, list: for programs"},
 	[OPTION_HOST_ROOT] = {"host-root", "DIR", "take /sys, /proc and /dev from DIR"},
 	[OPTION_ANNOTATION] = {"annotation", "KEY",
@@ -120,6 +124,20 @@ static int parse_log_level(const char *text, struct cli *cli, struct err *err)
 		       text);
 }
 
+static int parse_pid(const char *text, struct cli *cli, struct err *err)
+{
+	size_t n_digits = strspn(text, "0123456789");
+	long pid = strtol(text, NULL, 10);
+
+	/* Source: Linux include/linux/threads.h, PID_MAX_LIMIT has seven digits. */
+	if (n_digits == 0 || n_digits > 7 || text[n_digits] || pid == 0) {
+		return err_set(err, EINVAL, "read option '--pid': '%s' is no process id",
+			       text);
+	}
+	cli->pid = (pid_t)pid;
+	return 0;
+}
+
 static int take_option(enum option_id id, const char *value, struct cli *cli,
 		       struct err *err)
 {
@@ -130,6 +148,8 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 	case OPTION_GPU:
 		cli->gpu = value;
 		break;
+	case OPTION_PID:
+		return parse_pid(value, cli, err);
 	case OPTION_JSON:
 		cli->wants_json = true;
 		break;
@@ -206,6 +226,10 @@ static int check_options(const struct cli *cli, struct err *err)
 	if ((cli->bundle || cli->gpu) && !command->has_request) {
 		return err_set(err, EINVAL, "read the command line: %s takes no --%s",
 			       command->name, cli->bundle ? "bundle" : "gpu");
+	}
+	if (cli->pid && !command->has_request) {
+		return err_set(err, EINVAL, "read the command line: %s takes no --pid",
+			       command->name);
 	}
 	if (command->has_request && !cli->bundle == !cli->gpu) {
 		return err_set(err, EINVAL,

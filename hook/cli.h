@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "report.h"
@@ -27,6 +28,7 @@ struct cli {
 	bool wants_json;
 	const char *bundle; /* or NULL */
 	const char *gpu;    /* or NULL */
+	pid_t pid;	    /* or 0 */
 	const char *host_root;
 	const char *annotation;	 /* or NULL: as the configuration file says */
 	const char *config;	 /* or NULL: the system's, which may be absent */

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "backend/apply/access.h"
 #include "backend/apply/apply.h"
 #include "backend/print.h"
 #include "base/deadline.h"
@@ -90,11 +91,37 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	return r;
 }
 
+/* One line for all, with the first reason. What could not be seen is no success either. */
+static int check_access(const struct access *access, struct err *err)
+{
+	const struct node_access *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < access->n_nodes; i++) {
+		const struct node_access *node = &access->nodes[i];
+
+		n += node->level != ACCESS_OPENS;
+		if (node->level != ACCESS_OPENS &&
+		    (!first ||
+		     (first->level == ACCESS_UNSEEN && node->level != ACCESS_UNSEEN))) {
+			first = node;
+		}
+	}
+	if (!first) {
+		return 0;
+	}
+	return err_set(err, EACCES, "look at process %d: %zu of %zu nodes %s: %s",
+		       access->pid, n, access->n_nodes,
+		       first->level == ACCESS_UNSEEN ? "may not open" : "do not open",
+		       first->why);
+}
+
 int run_plan(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
 	cleanup(outcome_clearp) struct outcome outcome = NO_OUTCOME;
 	cleanup(host_closep) struct host host = {.root_fd = -1};
+	cleanup(access_clearp) struct access access = {0};
 	struct plan_report printed = {0};
 	int r;
 
@@ -121,11 +148,19 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 		}
 		request_warn_of_doubts(&request, &outcome.plan);
 	}
+	if (cli->pid && outcome.plan.n_nodes > 0) {
+		r = access_look(&outcome.plan, cli->pid, &access, err);
+		if (r < 0) {
+			return r;
+		}
+		printed.access = &access;
+	}
 	printed.gpus = outcome.selection.gpus;
 	printed.n_gpus = outcome.selection.n_gpus;
 	printed.plan = &outcome.plan;
-	return cli->wants_json ? print_plan_json(stdout, &printed, err)
-			       : print_plan_text(stdout, &printed, err);
+	r = cli->wants_json ? print_plan_json(stdout, &printed, err)
+			    : print_plan_text(stdout, &printed, err);
+	return r < 0 ? r : check_access(&access, err);
 }
 
 int run_list(const struct cli *cli, struct report *report, struct err *err)

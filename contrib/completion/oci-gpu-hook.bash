@@ -29,14 +29,14 @@ _oci_gpu_hook() {
 		mapfile -t COMPREPLY < <(compgen -W "error warning info" -- "$word")
 		return
 		;;
-	--annotation)
+	--annotation | --pid)
 		return
 		;;
 	esac
 	# The command is the first word that is neither an option nor an option's value.
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--bundle | --gpu | --host-root | --annotation | --config | --log-level) ((i++)) ;;
+		--bundle | --gpu | --pid | --host-root | --annotation | --config | --log-level) ((i++)) ;;
 		-*) ;;
 		*)
 			command=${COMP_WORDS[i]}
@@ -47,7 +47,7 @@ _oci_gpu_hook() {
 	case $command in
 	"") options="$options $commands" ;;
 	createRuntime | prestart) options="$options --config" ;;
-	plan) options="$options --bundle --gpu --json --config" ;;
+	plan) options="$options --bundle --gpu --pid --json --config" ;;
 	list) options="$options --json" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

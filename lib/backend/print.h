@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "backend/apply/access.h"
 #include "base/err.h"
 #include "model/gpu_spec.h"
 #include "model/holder.h"
@@ -16,6 +17,7 @@ struct plan_report {
 	const struct gpu *const *gpus;
 	size_t n_gpus;
 	const struct plan *plan;
+	const struct access *access; /* of the plan's nodes; NULL: nobody asked */
 };
 
 /* Each returns 0, or negative errno with @err set when @out does not take it all. */

@@ -183,9 +183,36 @@ static json_t *json_gids(const struct plan *plan)
 	return array;
 }
 
+/* In JSON; people read a word more, see print_access(). */
+static const char *const level_names[ACCESS_LEVEL_COUNT] = {
+	[ACCESS_NODE] = "node",
+	[ACCESS_PERMISSION] = "permission",
+	[ACCESS_CGROUP] = "cgroup",
+};
+
+static json_t *json_access(const struct plan *plan, const struct access *access)
+{
+	json_t *nodes = json_array();
+
+	for (size_t i = 0; i < access->n_nodes; i++) {
+		const struct node_access *node = &access->nodes[i];
+		json_t *opens = node->level == ACCESS_UNSEEN
+					? json_null()
+					: json_boolean(node->level == ACCESS_OPENS);
+
+		nodes = append(nodes, json_pack("{s:o, s:o, s:o, s:o}", "path",
+						json_text(plan->nodes[i].ctr.text),
+						"opens", opens, "deniedBy",
+						json_text(level_names[node->level]),
+						"reason", json_text(node->why)));
+	}
+	return json_pack("{s:i, s:o}", "pid", (int)access->pid, "nodes", nodes);
+}
+
 static json_t *json_plan(const struct plan_report *report)
 {
 	const struct plan *plan = report->plan;
+	json_t *object;
 	json_t *gpus = json_array();
 	json_t *edits;
 
@@ -196,10 +223,12 @@ static json_t *json_plan(const struct plan_report *report)
 			  "mounts", json_mounts(plan), "env",
 			  json_texts(plan->env, plan->n_env), "additionalGids",
 			  json_gids(plan));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
-			 json_spec(report->spec), "gpus", gpus, "containerEdits", edits,
-			 "links", json_links(plan), "files", json_files(plan), "warnings",
-			 json_texts(plan->warnings, plan->n_warnings));
+	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
+			   json_spec(report->spec), "gpus", gpus, "containerEdits", edits,
+			   "links", json_links(plan), "files", json_files(plan),
+			   "warnings", json_texts(plan->warnings, plan->n_warnings));
+	return report->access ? put(object, "access", json_access(plan, report->access))
+			      : object;
 }
 
 static bool is_listed(const json_t *ids, const char *id)

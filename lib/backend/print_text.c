@@ -193,6 +193,25 @@ static void print_entries(FILE *out, const struct plan *plan)
 	table_print(out, &warnings, "Warnings  ");
 }
 
+static void print_access(FILE *out, const struct plan *plan, const struct access *access)
+{
+	static const char *const words[ACCESS_LEVEL_COUNT] = {
+		[ACCESS_OPENS] = "opens",
+		[ACCESS_NODE] = "no: the node",
+		[ACCESS_PERMISSION] = "no: permission",
+		[ACCESS_CGROUP] = "no: device cgroup",
+		[ACCESS_UNSEEN] = "not seen",
+	};
+	cleanup(table_clearp) struct table table = {.n_columns = 3};
+
+	for (size_t i = 0; i < access->n_nodes; i++) {
+		table_add(&table, plan->nodes[i].ctr.text);
+		table_add(&table, words[access->nodes[i].level]);
+		table_add(&table, access->nodes[i].why);
+	}
+	table_print(out, &table, "Access    ");
+}
+
 int print_plan_text(FILE *out, const struct plan_report *report, struct err *err)
 {
 	cleanup(table_clearp) struct table gpus = {.n_columns = 4};
@@ -211,6 +230,9 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	}
 	table_print(out, &gpus, "GPUs      ");
 	print_entries(out, report->plan);
+	if (report->access) {
+		print_access(out, report->plan, report->access);
+	}
 	return print_finish(out, err);
 }
 

@@ -15,6 +15,7 @@ PROG_LOAD = 5
 OBJ_PIN = 6
 OBJ_GET = 7
 PROG_ATTACH = 8
+PROG_DETACH = 9
 PROG_GET_FD_BY_ID = 13
 OBJ_GET_INFO_BY_FD = 15
 PROG_QUERY = 16
@@ -103,3 +104,15 @@ def attach_deny_all(directory):
     finally:
         os.close(fd)
         os.close(program)
+
+
+def detach_all(directory):
+    """Takes every device program off a group itself."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for number in program_ids(directory):
+            program, _ = _bpf(PROG_GET_FD_BY_ID, struct.pack("<I", number))
+            _bpf(PROG_DETACH, struct.pack("<III", fd, program, ATTACH_CGROUP_DEVICE))
+            os.close(program)
+    finally:
+        os.close(fd)

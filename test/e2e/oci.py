@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
+import access
 import bpf
 import cgroups
 import container
@@ -21,7 +22,7 @@ import sandbox
 from container import AMD, AMD_LINKS, NVIDIA, Bundle, check_report
 
 
-class Suite:
+class Suite(access.Access):
     """The tests, for one runtime and one version of control groups."""
 
     def __init__(self, hook, runtime):
@@ -270,7 +271,8 @@ class Suite:
                  "bad_request", "link_of_the_image"]
         if self.runtime.cgroup_version:
             names.append("exact_rules")
-        return [(name.replace("_", " "), getattr(self, name)) for name in names]
+        return [(name.replace("_", " "), getattr(self, name)) for name in names] + \
+            self.access_tests()
 
 
 def main():

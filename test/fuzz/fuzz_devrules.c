@@ -10,8 +10,8 @@
 
 #include <string.h>
 
+#include "backend/apply/bpf_machine.h"
 #include "base/mem.h"
-#include "bpf_machine.h"
 #include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/apply/bpf_machine.h"
 #include "backend/apply/devrules.h"
 #include "base/limits.h"
-#include "bpf_machine.h"
 
 /* The program's word on one access; it must be of a form that the kernel takes. */
 static uint64_t execute(const struct devrules_program *program, uint32_t type,

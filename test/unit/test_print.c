@@ -562,3 +562,52 @@ Test(print, plan_shows_mounts_files_variables_and_groups_in_both_forms)
 	cr_expect(strstr(text, "Files     /proc/p  p with A: 0\n"), "%s", text);
 	cr_expect(strstr(text, "Process   A=1\n          group 104\n"), "%s", text);
 }
+
+Test(print, plan_shows_access_in_both_forms)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
+	static char paths[3][8] = {"/dev/a", "/dev/b", "/dev/c"};
+	char why[] = "cgroup '/x\033'";
+	char hidden[] = "no right";
+	struct node_access nodes[] = {
+		{ACCESS_OPENS, NULL}, {ACCESS_CGROUP, why}, {ACCESS_UNSEEN, hidden}};
+	const struct access access = {.pid = 7, .nodes = nodes, .n_nodes = 3};
+	struct plan_report report = {.spec = &spec, .plan = &plan, .access = &access};
+	struct err err = {0};
+	autofree char *json = NULL;
+	autofree char *text = NULL;
+	size_t size;
+	FILE *out;
+
+	cr_assert_eq(gpu_spec_parse("1", 1, &spec, &err), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct device_node node = {
+			.path = paths[i], .major = 1, .minor = i};
+
+		cr_assert_eq(plan_add_node(&plan, &node, &err), 0);
+	}
+	out = open_memstream(&json, &size);
+	cr_assert_eq(print_plan_json(out, &report, &err), 0);
+	(void)fclose(out);
+	cleanup(json_decrefp) json_t *got = json_loads(json, 0, NULL);
+	cleanup(json_decrefp) json_t *want = json_loads(
+		"{\"pid\": 7, \"nodes\": ["
+		"{\"path\": \"/dev/a\", \"opens\": true, \"deniedBy\": null,"
+		" \"reason\": null},"
+		"{\"path\": \"/dev/b\", \"opens\": false, \"deniedBy\": \"cgroup\","
+		" \"reason\": \"cgroup '/x\\u001b'\"},"
+		"{\"path\": \"/dev/c\", \"opens\": null, \"deniedBy\": null,"
+		" \"reason\": \"no right\"}]}",
+		0, NULL);
+	cr_assert(want);
+	cr_expect(json_equal(json_object_get(got, "access"), want), "%s", json);
+
+	out = open_memstream(&text, &size);
+	cr_assert_eq(print_plan_text(out, &report, &err), 0);
+	(void)fclose(out);
+	cr_expect(strstr(text, "Access    /dev/a  opens              -\n"
+			       "          /dev/b  no: device cgroup  cgroup '/x?'\n"
+			       "          /dev/c  not seen           no right\n"),
+		  "%s", text);
+}

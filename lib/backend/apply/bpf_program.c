@@ -27,7 +27,7 @@ static uint64_t to_kernel(const void *p)
 	return (uint64_t)(uintptr_t)p;
 }
 
-int bpf_program_query(int cgroup_fd, struct bpf_attached *ret)
+int bpf_program_query(int cgroup_fd, uint32_t flags, struct bpf_attached *ret)
 {
 	struct bpf_attached found = {0};
 	union bpf_attr attr;
@@ -35,6 +35,7 @@ int bpf_program_query(int cgroup_fd, struct bpf_attached *ret)
 	memset(&attr, 0, sizeof(attr));
 	attr.query.target_fd = (uint32_t)cgroup_fd;
 	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.query_flags = flags;
 	attr.query.prog_ids = to_kernel(found.id);
 	attr.query.prog_cnt = BPF_PROGRAMS_MAX;
 	if (sys_bpf(BPF_PROG_QUERY, &attr) < 0) {

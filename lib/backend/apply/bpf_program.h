@@ -22,8 +22,14 @@ struct bpf_attached {
 	uint32_t flags; /* BPF_F_ALLOW_*, which a replacement must repeat */
 };
 
-/* What is attached to the cgroup itself. -EINVAL: a kernel without CONFIG_CGROUP_BPF. */
-int bpf_program_query(int cgroup_fd, struct bpf_attached *ret);
+/**
+ * bpf_program_query() - Which device programs does a cgroup have?
+ * @flags:	0: what is attached to it; BPF_F_QUERY_EFFECTIVE: what is run for a process in
+ *		it, of all levels
+ *
+ * Return: -EINVAL: a kernel without CONFIG_CGROUP_BPF.
+ */
+int bpf_program_query(int cgroup_fd, uint32_t flags, struct bpf_attached *ret);
 
 int bpf_program_by_id(uint32_t id);
 int bpf_program_id(int program_fd, uint32_t *ret);

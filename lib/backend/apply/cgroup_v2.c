@@ -179,7 +179,7 @@ static int look(const struct cgroup_v2_programs *programs, struct v2_level *leve
 	int n_found = 0;
 	int r;
 
-	r = bpf_program_query(level->cgroup_fd, &attached);
+	r = bpf_program_query(level->cgroup_fd, 0, &attached);
 	if (r == -EINVAL) {
 		/* A kernel without CONFIG_CGROUP_BPF: nothing can deny. */
 		return 0;

@@ -224,16 +224,11 @@ static int find_ids(struct ctr_process *process, struct err *err)
 	return r;
 }
 
-int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
+int ctr_process_look(pid_t pid, struct ctr_process *ret, struct err *err)
 {
 	cleanup(ctr_process_closep) struct ctr_process process = CTR_PROCESS_NONE;
 	char name[16];
-	int r;
 
-	r = check_pid(pid, err);
-	if (r < 0) {
-		return r;
-	}
 	process.pid = pid;
 	process.proc_fd = procfs_open(err);
 	if (process.proc_fd < 0) {
@@ -241,7 +236,7 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
 	}
 	process.pidfd = pidfd_open(pid, 0);
 	if (process.pidfd < 0) {
-		return err_sys(err, errno, "open process %d of the state", pid);
+		return err_sys(err, errno, "open process %d", pid);
 	}
 	(void)snprintf(name, sizeof(name), "%d", pid);
 	process.dir_fd =
@@ -251,6 +246,23 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
 			return err_old_kernel(err, "openat2");
 		}
 		return err_sys(err, errno, "open '/proc/%d'", pid);
+	}
+	*ret = process;
+	process = CTR_PROCESS_NONE;
+	return 0;
+}
+
+int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err)
+{
+	cleanup(ctr_process_closep) struct ctr_process process = CTR_PROCESS_NONE;
+	int r;
+
+	r = check_pid(pid, err);
+	if (r == 0) {
+		r = ctr_process_look(pid, &process, err);
+	}
+	if (r < 0) {
+		return r;
 	}
 	r = check_own_mount_ns(&process, err);
 	if (r == 0) {

@@ -43,6 +43,13 @@ DEFINE_CLEANUP(struct ctr_process, ctr_process_close)
  */
 int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err);
 
+/**
+ * ctr_process_look() - Take hold of any process, to look at it
+ * @ret:	without the ids and `is_rootless`
+ * @err:	ESRCH: there is none
+ */
+int ctr_process_look(pid_t pid, struct ctr_process *ret, struct err *err);
+
 /* ESRCH if the process has ended; whatever was opened below dir_fd before a 0 is its own. */
 int ctr_process_check_alive(const struct ctr_process *process, struct err *err);
 

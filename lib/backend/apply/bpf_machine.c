@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bpf_machine.c - what the kernel does with a device program: its verifier's form, and a run */
 
-#include "bpf_machine.h"
+#include "backend/apply/bpf_machine.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -170,7 +170,7 @@ static void load(struct machine *m, const struct bpf_insn *insn)
 		set_fault(m, "the context is read where it has no field");
 		return;
 	}
-	/* The kernel's byte order is ours: the fuzzer and the tests run where they are built. */
+	/* The kernel's byte order is ours. */
 	if (size == 4) {
 		uint32_t word;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * bpf_machine.h - what the kernel does with a device program: its verifier's form, and a run
+ * bpf_machine.h - what the kernel does with a device program: its verifier's form, and a run.
+ * Pure.
  *
  * As much of eBPF as device programs use: arithmetic, jumps, reading the context. No stack,
  * no memory, no calls. A run keeps the verifier's book: a register that was never written, or

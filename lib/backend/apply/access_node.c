@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* access_node.c - the node in the container's mount namespace, and its permissions */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backend/apply/access.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/syscalls.h"
+
+/* Source: Linux include/uapi/linux/limits.h, NGROUPS_MAX. */
+#define LIMIT_GROUPS 65536U
+
+/* As the process itself would go there, its links included, but never out of its root. */
+#define RESOLVE_CONTAINER (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+
+/* ---- the child ----------------------------------------------------------------------- */
+
+struct credentials {
+	uid_t uid; /* of files */
+	gid_t gid;
+	gid_t *groups;
+	size_t n_groups;
+	unsigned long long capabilities; /* effective */
+};
+
+/* The fourth number of "Uid:" and "Gid:" is the one that files are opened with. */
+static int read_file_id(const char *status, const char *key, unsigned int *ret)
+{
+	const char *line = strstr(status, key);
+
+	return line && sscanf(line + strlen(key), "%*u %*u %*u %u", ret) == 1 ? 0
+									      : -EINVAL;
+}
+
+static int read_credentials(const char *status, struct credentials *ret)
+{
+	const char *line = strstr(status, "\nGroups:");
+	const char *caps = strstr(status, "\nCapEff:");
+	char *end;
+
+	if (read_file_id(status, "\nUid:", &ret->uid) < 0 ||
+	    read_file_id(status, "\nGid:", &ret->gid) < 0 || !line || !caps) {
+		return -EINVAL;
+	}
+	ret->capabilities = strtoull(caps + strlen("\nCapEff:"), NULL, 16);
+	ret->groups = xcalloc(LIMIT_GROUPS, sizeof(*ret->groups));
+	line += strlen("\nGroups:");
+	while (ret->n_groups < LIMIT_GROUPS) {
+		line += strspn(line, " \t");
+		ret->groups[ret->n_groups] = (gid_t)strtoul(line, &end, 10);
+		if (end == line) {
+			return 0;
+		}
+		ret->n_groups++;
+		line = end;
+	}
+	return -E2BIG;
+}
+
+static int set_capabilities(unsigned long long wanted)
+{
+	cap_t caps = cap_init();
+	int r = caps ? 0 : -ENOMEM;
+
+	for (cap_value_t cap = 0; r == 0 && cap <= CAP_LAST_CAP; cap++) {
+		if ((wanted & (1ULL << cap)) &&
+		    (cap_set_flag(caps, CAP_PERMITTED, 1, &cap, CAP_SET) < 0 ||
+		     cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0)) {
+			r = -errno;
+		}
+	}
+	if (r == 0 && cap_set_proc(caps) < 0) {
+		r = -errno;
+	}
+	(void)cap_free(caps);
+	return r;
+}
+
+/*
+ * Becomes what the process is to the file system. Its ids are read behind setns(), in the
+ * words of its own user namespace, in which they are set.
+ */
+static int take_credentials(const struct ctr_process *process, int user_ns_fd)
+{
+	autofree char *status = NULL;
+	struct credentials credentials = {0};
+	struct err ignored = {0};
+	int r;
+
+	if (user_ns_fd >= 0 && setns(user_ns_fd, CLONE_NEWUSER) < 0) {
+		return -errno;
+	}
+	r = ctr_process_read(process, "status", LIMIT_PROC_FILE_BYTES, &status, &ignored);
+	if (r == 0) {
+		r = read_credentials(status, &credentials);
+	}
+	if (r == 0 &&
+	    (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+	     setgroups(credentials.n_groups, credentials.groups) < 0 ||
+	     setresgid(credentials.gid, credentials.gid, credentials.gid) < 0 ||
+	     setresuid(credentials.uid, credentials.uid, credentials.uid) < 0)) {
+		r = -errno;
+	}
+	return r < 0 ? r : set_capabilities(credentials.capabilities);
+}
+
+/*
+ * access(2) asks all of open(2)'s questions but the driver's. EPERM is the answer of a device
+ * cgroup, ours here; it comes behind those of the permissions.
+ */
+static int try_node(int root_fd, const char *path)
+{
+	autoclose int fd = sys_openat2(root_fd, path, O_PATH, 0, RESOLVE_CONTAINER);
+
+	if (fd < 0) {
+		return errno;
+	}
+	if (syscall(SYS_faccessat2, fd, "", R_OK | W_OK, AT_EACCESS | AT_EMPTY_PATH) <
+		    0 &&
+	    errno != EPERM) {
+		return errno;
+	}
+	return 0;
+}
+
+static _Noreturn void run_child(const struct plan *plan,
+				const struct ctr_process *process, int root_fd,
+				int user_ns_fd, int reply_fd)
+{
+	int result = -take_credentials(process, user_ns_fd);
+
+	if (write(reply_fd, &result, sizeof(result)) != sizeof(result) || result != 0) {
+		_exit(1);
+	}
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		result = try_node(root_fd, plan->nodes[i].ctr.text);
+		if (write(reply_fd, &result, sizeof(result)) != sizeof(result)) {
+			_exit(1);
+		}
+	}
+	_exit(0);
+}
+
+/* ---- the parent ---------------------------------------------------------------------- */
+
+/* Return: an errno, or EBADMSG: the child ended before. */
+static int read_result(int fd)
+{
+	int result;
+
+	return read(fd, &result, sizeof(result)) == sizeof(result) ? result : EBADMSG;
+}
+
+/* What is the node to others, and who asks? Both in the ids of the host. */
+static void note_permission(const char *path, const struct stat *st, const char *status,
+			    struct node_access *node)
+{
+	unsigned int uid = 0;
+	unsigned int gid = 0;
+
+	(void)read_file_id(status, "\nUid:", &uid);
+	(void)read_file_id(status, "\nGid:", &gid);
+	access_note(
+		node, ACCESS_PERMISSION,
+		"'%s' is %u:%u %04o there and the process is %u:%u (ids of the host): "
+		"neither owner, group, mode nor a capability lets it",
+		path, st->st_uid, st->st_gid, st->st_mode & 07777, uid, gid);
+}
+
+/* Return: is it the node, and may devices be opened there? */
+static bool look_at_node(int root_fd, const struct plan_node *planned, struct stat *st,
+			 struct node_access *node)
+{
+	const char *path = planned->ctr.text;
+	autoclose int fd = sys_openat2(root_fd, path, O_PATH, 0, RESOLVE_CONTAINER);
+	struct statvfs fs;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		access_note(node, ACCESS_NODE, "'%s' is not there", path);
+	} else if (fd < 0 || fstat(fd, st) < 0 || fstatvfs(fd, &fs) < 0) {
+		access_note(node, ACCESS_UNSEEN, "look at '%s' there: %s", path,
+			    strerror(errno));
+	} else if (!S_ISCHR(st->st_mode)) {
+		access_note(node, ACCESS_NODE, "'%s' is no character device there", path);
+	} else if (st->st_rdev != makedev(planned->major, planned->minor)) {
+		access_note(node, ACCESS_NODE, "'%s' is device %u:%u there, not %u:%u",
+			    path, major(st->st_rdev), minor(st->st_rdev), planned->major,
+			    planned->minor);
+	} else if (fs.f_flag & ST_NODEV) {
+		access_note(node, ACCESS_NODE,
+			    "'%s' is on a mount with nodev: no device opens there", path);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void note_results(const struct plan *plan, const char *status, int root_fd,
+			 int reply_fd, struct access *access)
+{
+	int refused = read_result(reply_fd);
+
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		struct node_access *node = &access->nodes[i];
+		struct stat st;
+		int result = refused == 0 ? read_result(reply_fd) : 0;
+
+		if (!look_at_node(root_fd, &plan->nodes[i], &st, node)) {
+			continue;
+		}
+		if (refused != 0) {
+			access_note(node, ACCESS_UNSEEN,
+				    "take on the ids of the process: %s; run as root",
+				    strerror(refused));
+		} else if (result == EACCES) {
+			note_permission(plan->nodes[i].ctr.text, &st, status, node);
+		} else if (result != 0) {
+			access_note(node, ACCESS_UNSEEN, "ask for access to '%s': %s",
+				    plan->nodes[i].ctr.text, strerror(result));
+		}
+	}
+}
+
+/* Return: a descriptor; -1: it is our own; negative errno. */
+static int open_user_ns(const struct ctr_process *process)
+{
+	autoclose int own_fd =
+		openat(process->proc_fd, "self/ns/user", O_RDONLY | O_CLOEXEC);
+	autoclose int fd = openat(process->dir_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+	struct stat own;
+	struct stat its;
+
+	if (fd < 0 || own_fd < 0 || fstat(fd, &its) < 0 || fstat(own_fd, &own) < 0 ||
+	    (its.st_dev == own.st_dev && its.st_ino == own.st_ino)) {
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
+int access_look_at_nodes(const struct plan *plan, const struct ctr_process *process,
+			 struct access *access, struct err *err)
+{
+	autofree char *status = NULL;
+	autoclose int root_fd = -1;
+	autoclose int user_ns_fd = -1;
+	autoclose int reply_fd = -1;
+	int fds[2];
+	pid_t child;
+
+	/* Follows the magic link on purpose: it is the process's root. */
+	root_fd = openat(process->dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0) {
+		return err_sys(err, errno,
+			       "look into process %d; run as root, or as the user whose "
+			       "container it is",
+			       process->pid);
+	}
+	if (ctr_process_read(process, "status", LIMIT_PROC_FILE_BYTES, &status, err) <
+	    0) {
+		return -err->code;
+	}
+	user_ns_fd = open_user_ns(process);
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		return err_sys(err, errno, "make a pipe");
+	}
+	reply_fd = fds[0];
+	child = fork();
+	if (child == 0) {
+		run_child(plan, process, root_fd, user_ns_fd, fds[1]);
+	}
+	(void)close(fds[1]);
+	if (child < 0) {
+		return err_sys(err, errno, "start a child");
+	}
+	note_results(plan, status, root_fd, reply_fd, access);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+		continue;
+	}
+	return 0;
+}
