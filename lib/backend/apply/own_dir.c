@@ -200,7 +200,7 @@ int own_dir_prepare(const struct plan *plan, struct undo_log *undo, struct own_d
 	if (r < 0) {
 		return r;
 	}
-	undo_log_reserve(undo, 1);
+	undo_log_reserve(undo, 1 + plan->n_mounts);
 	*ret = dir;
 	dir = OWN_DIR_NONE;
 	return 0;
@@ -217,32 +217,52 @@ static int refuse_other_mount(const struct own_dir *dir, struct err *err)
 		dir->plan->own_dir);
 }
 
-/* Is the plan's mount number @i there already, with the same file of the host? */
-static bool has_mount(const struct own_dir *dir, const struct ctr_dir *there,
-		      int mount_fd, size_t i)
+static int attach_file(const struct own_dir *dir, int mount_fd, size_t i, struct err *err)
+{
+	if (move_mount(mount_fd, "", dir->fd, inner_path(dir, i),
+		       MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+		return err_sys(err, errno, "mount '%s' in the container",
+			       dir->plan->mounts[i].ctr.text);
+	}
+	return 0;
+}
+
+/*
+ * Is the plan's mount number @i there already, with the same file of the host?
+ *
+ * Return: 1, or 0 for an empty file of the tmpfs (a run that was killed came no further), or
+ * -EEXIST without a message for something else.
+ */
+static int look_at_mount(const struct own_dir *dir, const struct stat *root_st,
+			 int mount_fd, size_t i)
 {
 	autoclose int fd = -1;
 	struct stat wanted;
 	struct stat found;
 
-	fd = sys_openat2(there->fd, inner_path(dir, i), O_PATH | O_NOFOLLOW, 0,
+	fd = sys_openat2(dir->fd, inner_path(dir, i), O_PATH | O_NOFOLLOW, 0,
 			 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-	return fd >= 0 && fstat(fd, &found) == 0 && fstat(mount_fd, &wanted) == 0 &&
-	       found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino;
+	if (fd < 0 || fstat(fd, &found) < 0 || fstat(mount_fd, &wanted) < 0) {
+		return -EEXIST;
+	}
+	if (found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino) {
+		return 1;
+	}
+	return found.st_dev == root_st->st_dev && S_ISREG(found.st_mode) &&
+			       found.st_size == 0
+		       ? 0
+		       : -EEXIST;
 }
 
-/* Both stages are registered, and this is the second: from now on it is the one that the
-   first one attached. */
+/* Of both stages this is the second, or an earlier run was killed: from now on it is the one
+   that was attached then. */
 static int take_attached(struct own_dir *dir, const struct bind_sources *sources,
-			 const struct ctr_dir *there, struct err *err)
+			 const struct ctr_dir *there, struct rootfs *rootfs,
+			 struct err *err)
 {
+	struct stat st;
 	int fd;
 
-	for (size_t i = 0; i < dir->plan->n_mounts; i++) {
-		if (!has_mount(dir, there, sources->file_fd[i], i)) {
-			return refuse_other_mount(dir, err);
-		}
-	}
 	fd = sys_openat2(there->fd, ".", O_PATH | O_DIRECTORY, 0, 0);
 	if (fd < 0) {
 		return err_sys(err, errno, "look at '%s' in the container",
@@ -250,6 +270,29 @@ static int take_attached(struct own_dir *dir, const struct bind_sources *sources
 	}
 	cleanup_close(&dir->fd);
 	dir->fd = fd;
+	if (fstat(fd, &st) < 0) {
+		return err_sys(err, errno, "look at '%s' in the container",
+			       dir->plan->own_dir);
+	}
+	for (size_t i = 0; i < dir->plan->n_mounts; i++) {
+		const struct undo_record record = {
+			.revert = undo_revert_mount,
+			.fd = dir->fd,
+			.name = inner_path(dir, i),
+		};
+		int r = look_at_mount(dir, &st, sources->file_fd[i], i);
+
+		if (r < 0) {
+			return refuse_other_mount(dir, err);
+		}
+		if (r == 0) {
+			r = attach_file(dir, sources->file_fd[i], i, err);
+			if (r < 0) {
+				return r;
+			}
+			undo_log_push(rootfs->undo, &record);
+		}
+	}
 	return 0;
 }
 
@@ -272,7 +315,7 @@ int own_dir_attach(struct own_dir *dir, const struct bind_sources *sources,
 	}
 	parent = &rootfs->dirs.dir[target->parent];
 	if (target->mount_id != parent->mount_id) {
-		return take_attached(dir, sources, target, err);
+		return take_attached(dir, sources, target, rootfs, err);
 	}
 	r = ctr_dir_check_may_change(&rootfs->dirs, target, err);
 	if (r < 0) {
@@ -288,10 +331,9 @@ int own_dir_attach(struct own_dir *dir, const struct bind_sources *sources,
 	undo_log_push(rootfs->undo, &record);
 	/* They go with the tmpfs if that is taken back. */
 	for (size_t i = 0; i < dir->plan->n_mounts; i++) {
-		if (move_mount(sources->file_fd[i], "", dir->fd, inner_path(dir, i),
-			       MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-			return err_sys(err, errno, "mount '%s' in the container",
-				       dir->plan->mounts[i].ctr.text);
+		r = attach_file(dir, sources->file_fd[i], i, err);
+		if (r < 0) {
+			return r;
 		}
 	}
 	return 0;
