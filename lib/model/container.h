@@ -15,6 +15,8 @@ struct container {
 	gid_t *additional_gids;
 	size_t n_additional_gids;
 	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
+	bool keeps_groups;	 /* crun gives it the groups of its caller */
+	bool is_rootless;	 /* we run in a user namespace, and so will it */
 };
 
 void container_clear(struct container *ctr);

@@ -388,6 +388,14 @@ static int read_container_name(const json_t *annotations, const char **ret,
 	return 0;
 }
 
+/* crun's, and podman's --group-add keep-groups. Source: crun.1, "run.oci.keep_original_groups":
+   it is enough that it is present. */
+static void read_keeps_groups(const json_t *annotations, struct container *ctr)
+{
+	ctr->keeps_groups =
+		json_object_get(annotations, "run.oci.keep_original_groups") != NULL;
+}
+
 static void take_request(struct oci_config *config, const json_t *value, const char *key)
 {
 	config->request = xstrdup(json_string_value(value));
@@ -411,6 +419,7 @@ static int read_request(const json_t *object, const char *key, struct oci_config
 	if (is_sandbox) {
 		return 0;
 	}
+	read_keeps_groups(annotations, &config->container);
 	if (name) {
 		autofree char *own_key = xasprintf("%s/container.%s", key, name);
 

@@ -13,7 +13,7 @@
 
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
-#define MESSAGE_VERSION	 0x6f676802U
+#define MESSAGE_VERSION	 0x6f676803U
 #define SETTINGS_VERSION 0x6f677303U
 
 /* A string that is NULL. */
@@ -118,6 +118,7 @@ static void put_container(struct message *message, const struct container *ctr)
 		put_u32(message, ctr->additional_gids[i]);
 	}
 	put_u32(message, ctr->has_user_namespace);
+	put_u32(message, ctr->keeps_groups);
 }
 
 static void put_spec(struct message *message, const struct gpu_spec *spec)
@@ -330,6 +331,7 @@ static void get_container(struct reader *reader, struct container *ctr)
 		ctr->additional_gids[i] = get_u32(reader);
 	}
 	ctr->has_user_namespace = get_bool(reader);
+	ctr->keeps_groups = get_bool(reader);
 }
 
 static void get_devices(struct reader *reader, struct gpu_spec *spec)

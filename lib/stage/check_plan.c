@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/trusted_file.h"
 
 /* Everything that a plan of this version makes is below it. */
 #define DEV_DIR "/dev/"
@@ -168,15 +169,24 @@ static bool may_open(const struct container *ctr, const struct plan_node *node)
 	return may_read_write(node->mode, 0);
 }
 
+/* Are the ids of the node none that those of the container can be compared with? With a user
+   namespace of its own they are not; in the one that we run in as well, those are that it
+   does not map, even for its root. */
+static bool has_foreign_ids(const struct container *ctr, const struct plan_node *node)
+{
+	return ctr->has_user_namespace ||
+	       (ctr->is_rootless &&
+		(node->uid == OVERFLOW_UID || node->gid == OVERFLOW_UID));
+}
+
 static void warn_of_access(struct plan *plan, const struct plan_node *node,
 			   const struct container *ctr)
 {
 	const char *path = node->host.text;
 
-	if (ctr->has_user_namespace) {
-		/* The container's ids are not the host's, so they cannot be compared;
-		   what everybody may do needs no id. */
-		if (!may_read_write(node->mode, 0)) {
+	if (has_foreign_ids(ctr, node)) {
+		/* What everybody may do needs no id. */
+		if (!may_read_write(node->mode, 0) && !ctr->keeps_groups) {
 			plan_warn(
 				plan,
 				"the process runs in a user namespace and '%s' is %u:%u "

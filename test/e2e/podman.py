@@ -211,6 +211,29 @@ class Suite:
             else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
         return check_report(self.report(*args, *self.ask("nvidia:1")), NVIDIA, {})
 
+    def warned_of_groups(self, *args, **kwargs):
+        """Return: the warnings in the hook's log about nodes that will not open"""
+        name = f"log-{len(args)}"
+        log, config = (f"{self.podman.home}/{name}.{kind}" for kind in ("log", "json"))
+        with open(config, "w", encoding="ascii") as file:
+            json.dump({"log": {"target": f"file:{log}"}}, file)
+        os.chmod(config, 0o644)
+        hooks = self.podman.hooks_dir(name, "--config", config)
+        self.podman.report(*args, *self.ask("amd:1"), hooks=hooks, **kwargs)
+        if not os.path.exists(log):
+            return []
+        with open(log, encoding="utf-8") as file:
+            return [line for line in file if "--group-add keep-groups" in line]
+
+    def warning_of_groups(self):
+        """Rootless, a 0660 node opens with the caller's groups only: the log says so, unless
+        they are kept."""
+        lines = self.warned_of_groups()
+        problems = [f"the log does not say '{path}' once: {lines}" for path in AMD
+                    if sum(path in line for line in lines) != 1]
+        lines = self.warned_of_groups("--group-add", "keep-groups", runtime="crun")
+        return problems + [f"groups are kept, and it warns: {line}" for line in lines]
+
     def too_few(self):
         result = self.podman.run(*self.ask("nvidia:5"), hooks=self.hooks)
         if result.returncode == 0:
@@ -239,6 +262,8 @@ class Suite:
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names.append("other_user_with_group")
+        else:
+            names.append("warning_of_groups")
         return [(name.replace("_", " "), getattr(self, name)) for name in names]
 
 

@@ -289,3 +289,18 @@ Test(check_plan, with_a_user_namespace_only_everybodys_rights_are_certain)
 	expect_access(&ctr, 0, 104, 0660, warning);
 	expect_access(&same_ids, 0, 104, 0660, warning);
 }
+
+Test(check_plan, rootless_even_root_has_no_right_over_ids_that_are_not_mapped)
+{
+	struct container plain = {.is_rootless = true};
+	struct container keeps = {.is_rootless = true, .keeps_groups = true};
+	const char *warning =
+		"the process runs in a user namespace and '/dev/dri/renderD128' is "
+		"65534:65534 0660: it opens only if that owner or group is mapped; keep "
+		"the groups of the caller (podman --group-add keep-groups)";
+
+	expect_access(&plain, 65534, 65534, 0660, warning);
+	expect_access(&plain, 65534, 65534, 0666, NULL);
+	expect_access(&plain, 0, 0, 0660, NULL);
+	expect_access(&keeps, 65534, 65534, 0660, NULL);
+}

@@ -332,6 +332,27 @@ Test(config, a_user_namespace_is_seen_new_or_joined)
 				     "\"/proc/1/ns/user\"},{\"type\":\"mount\"}]"));
 }
 
+static bool keeps_groups(const char *annotations)
+{
+	struct oci_config config = {0};
+	struct err err = {0};
+	char members[200];
+	bool keeps;
+
+	(void)snprintf(members, sizeof(members), "\"annotations\":%s", annotations);
+	cr_assert_eq(parse_members(members, &config, &err), 0, "%s", err.msg);
+	keeps = config.container.keeps_groups;
+	oci_config_clear(&config);
+	return keeps;
+}
+
+Test(config, crun_keeps_groups_where_its_annotation_is_present)
+{
+	cr_assert(keeps_groups("{\"run.oci.keep_original_groups\":\"1\"}"));
+	cr_assert_not(keeps_groups("{\"run.oci.keep_original_group\":\"1\"}"));
+	cr_assert_not(keeps_groups("{}"));
+}
+
 Test(config, namespaces_must_have_types)
 {
 #define NAMESPACES(value) "\"linux\":{\"namespaces\":" value "}"

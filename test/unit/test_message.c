@@ -40,6 +40,7 @@ static void fill(struct parsed *parsed)
 	parsed->config.container.additional_gids[0] = 44;
 	parsed->config.container.additional_gids[1] = 109;
 	parsed->config.container.has_user_namespace = true;
+	parsed->config.container.keeps_groups = true;
 	parsed->spec.count = 2;
 	parsed->spec.vendor = xstrdup("amd");
 	parsed->spec.has_vendor = true;
@@ -120,6 +121,7 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	cr_expect_eq(out.config.container.additional_gids[0], 44);
 	cr_expect_eq(out.config.container.additional_gids[1], 109);
 	cr_expect(out.config.container.has_user_namespace);
+	cr_expect(out.config.container.keeps_groups);
 	cr_expect(out.has_request);
 	cr_expect_eq(out.spec.count, 2);
 	cr_expect_not(out.spec.is_all);
