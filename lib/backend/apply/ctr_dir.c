@@ -168,20 +168,28 @@ void ctr_dirs_close(struct ctr_dirs *dirs)
 
 /* ---- who creates --------------------------------------------------------------------- */
 
+/* Mostly the container's root is ours, and there is nothing to change. */
+static bool is_other_root(const struct ctr_process *process)
+{
+	return process->root_uid != 0 || process->root_gid != 0;
+}
+
 void ctr_create_begin(const struct ctr_process *process)
 {
-	if (process->root_uid != 0 || process->root_gid != 0) {
+	if (is_other_root(process)) {
 		(void)setfsgid(process->root_gid);
 		(void)setfsuid(process->root_uid);
 	}
 }
 
-void ctr_create_end(void)
+void ctr_create_end(const struct ctr_process *process)
 {
 	int saved = errno;
 
-	(void)setfsuid(geteuid());
-	(void)setfsgid(getegid());
+	if (is_other_root(process)) {
+		(void)setfsuid(geteuid());
+		(void)setfsgid(getegid());
+	}
 	errno = saved;
 }
 
@@ -285,7 +293,7 @@ static int make_dir(struct ctr_dirs *dirs, struct ctr_dir *parent,
 	}
 	ctr_create_begin(process);
 	r = mkdirat(parent->fd, dir->name, 0755);
-	ctr_create_end();
+	ctr_create_end(process);
 	if (r < 0) {
 		return err_sys(err, errno, "make directory '%s' in the container",
 			       dir->path);

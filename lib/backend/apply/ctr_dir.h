@@ -114,4 +114,4 @@ int ctr_mount_id(int fd, const char *path, uint64_t *ret, struct err *err);
  * Mustn't: enclose anything but one mkdirat(), openat() or symlinkat().
  */
 void ctr_create_begin(const struct ctr_process *process);
-void ctr_create_end(void);
+void ctr_create_end(const struct ctr_process *process);

@@ -143,7 +143,7 @@ static int write_new(const struct rootfs *rootfs, const struct ctr_dir *dir, mod
 	ctr_create_begin(rootfs->process);
 	fd = ctr_dir_open_entry(dir, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_EXCL,
 				mode & 0777);
-	ctr_create_end();
+	ctr_create_end(rootfs->process);
 	if (fd < 0) {
 		return fd;
 	}

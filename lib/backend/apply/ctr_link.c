@@ -52,7 +52,7 @@ static int make_symlink(const struct ctr_process *process, const char *target, i
 
 	ctr_create_begin(process);
 	r = symlinkat(target, dir_fd, name);
-	ctr_create_end();
+	ctr_create_end(process);
 	return r < 0 ? -errno : 0;
 }
 

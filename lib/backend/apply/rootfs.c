@@ -234,7 +234,7 @@ static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 
 		ctr_create_begin(rootfs->process);
 		fd = ctr_dir_open_entry(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0);
-		ctr_create_end();
+		ctr_create_end(rootfs->process);
 		if (fd < 0) {
 			return err_sys(err, -fd, "make '%s' in the container",
 				       node->ctr.text);
@@ -370,7 +370,7 @@ int rootfs_make_link(struct rootfs *rootfs, const struct plan *plan,
 	}
 	ctr_create_begin(rootfs->process);
 	r = symlinkat(link->target, dir->fd, record.name);
-	ctr_create_end();
+	ctr_create_end(rootfs->process);
 	if (r < 0) {
 		return err_sys(err, errno, "link '%s' in the container", link->ctr.text);
 	}
