@@ -29,7 +29,7 @@
 #define MAJOR_MAX 0xfffU
 #define MINOR_MAX 0xfffffU
 
-static int open_below(const struct host *host, const char *path, uint64_t flags)
+int host_open_below(const struct host *host, const char *path, uint64_t flags)
 {
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		int fd = sys_openat2(host->root_fd, path, flags, 0,
@@ -71,15 +71,16 @@ void host_close(struct host *host)
 	}
 	drm_devices_clear(&host->cache->drm);
 	free(host->cache->proc_devices);
+	free(host->cache->root_path);
 	free(host->cache);
 	close_keep_errno(host->root_fd);
 	*host = (struct host){.root_fd = -1};
 }
 
 /* Opens for reading. O_NONBLOCK: a made tree may hold a FIFO, which must not stop us. */
-static int open_regular(const struct host *host, const char *path)
+int host_open_regular(const struct host *host, const char *path)
 {
-	autoclose int fd = open_below(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	autoclose int fd = host_open_below(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0) {
@@ -98,7 +99,7 @@ static int open_regular(const struct host *host, const char *path)
    are smaller than a page. */
 int host_read(const struct host *host, const char *path, char *buf, size_t size)
 {
-	autoclose int fd = open_regular(host, path);
+	autoclose int fd = host_open_regular(host, path);
 	ssize_t n;
 
 	if (fd < 0) {
@@ -119,7 +120,7 @@ int host_read(const struct host *host, const char *path, char *buf, size_t size)
 
 int host_read_alloc(const struct host *host, const char *path, size_t max, char **ret)
 {
-	autoclose int fd = open_regular(host, path);
+	autoclose int fd = host_open_regular(host, path);
 	struct bytes bytes = {0};
 	struct err err;
 	int r;
@@ -149,7 +150,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int read_names(DIR *dir, struct names *names)
+static int read_names(DIR *dir, bool (*keep)(const char *name, const void *context),
+		      const void *context, struct names *names)
 {
 	for (;;) {
 		const struct dirent *entry;
@@ -159,7 +161,8 @@ static int read_names(DIR *dir, struct names *names)
 		if (!entry) {
 			return -errno;
 		}
-		if (text_equals(entry->d_name, ".") || text_equals(entry->d_name, "..")) {
+		if (text_equals(entry->d_name, ".") || text_equals(entry->d_name, "..") ||
+		    (keep && !keep(entry->d_name, context))) {
 			continue;
 		}
 		if (names->n == LIMIT_DIRECTORY_ENTRIES) {
@@ -170,22 +173,20 @@ static int read_names(DIR *dir, struct names *names)
 	}
 }
 
-int host_list(const struct host *host, const char *path, struct names *ret)
+/* Adds the entries that @keep wants, or all. Closes @fd. */
+int names_read(int fd, bool (*keep)(const char *name, const void *context),
+	       const void *context, struct names *ret)
 {
 	cleanup(names_clearp) struct names names = {0};
-	autoclose int fd = open_below(host, path, O_RDONLY | O_DIRECTORY);
-	DIR *dir;
+	DIR *dir = fdopendir(fd);
 	int r;
 
-	if (fd < 0) {
-		return fd;
-	}
-	dir = fdopendir(fd);
 	if (!dir) {
-		return -errno;
+		r = -errno;
+		close_keep_errno(fd);
+		return r;
 	}
-	(void)steal_fd(&fd);
-	r = read_names(dir, &names);
+	r = read_names(dir, keep, context, &names);
 	(void)closedir(dir);
 	if (r < 0) {
 		return r;
@@ -198,9 +199,22 @@ int host_list(const struct host *host, const char *path, struct names *ret)
 	return 0;
 }
 
+int host_list(const struct host *host, const char *path, struct names *ret)
+{
+	int fd = host_open_below(host, path, O_RDONLY | O_DIRECTORY);
+
+	return fd < 0 ? fd : names_read(fd, NULL, NULL, ret);
+}
+
+bool names_have(const struct names *names, const char *name)
+{
+	return names->n > 0 &&
+	       bsearch(&name, names->name, names->n, sizeof(*names->name), compare_names);
+}
+
 int host_readlink(const struct host *host, const char *path, char **ret)
 {
-	autoclose int fd = open_below(host, path, O_PATH | O_NOFOLLOW);
+	autoclose int fd = host_open_below(host, path, O_PATH | O_NOFOLLOW);
 	char buf[LIMIT_ATTRIBUTE_BYTES];
 	ssize_t n;
 
@@ -238,7 +252,7 @@ int host_readlink_name(const struct host *host, const char *path, char **ret)
 
 bool host_exists(const struct host *host, const char *path)
 {
-	autoclose int fd = open_below(host, path, O_PATH);
+	autoclose int fd = host_open_below(host, path, O_PATH);
 
 	return fd >= 0;
 }
@@ -317,7 +331,7 @@ void host_describe_node(const struct host *host, const char *path, uint32_t majo
 			uint32_t minor, enum device_role role, struct device_node *ret)
 {
 	/* O_PATH does not open the device behind the node. */
-	autoclose int fd = open_below(host, path, O_PATH | O_NOFOLLOW);
+	autoclose int fd = host_open_below(host, path, O_PATH | O_NOFOLLOW);
 	struct stat st;
 
 	*ret = (struct device_node){

@@ -34,6 +34,8 @@ struct names {
 void names_clear(struct names *names);
 DEFINE_CLEANUP(struct names, names_clear)
 
+bool names_have(const struct names *names, const char *name);
+
 /**
  * host_open() - Open the root of the host, or of a tree that stands for it
  * @root_dir:	"/" for the real host

@@ -156,6 +156,10 @@ ALLOWED = {
         "openat": "a trusted file, O_NOFOLLOW; owner and mode are checked on the descriptor",
         "mkdirat": "one name in the descriptor of a trusted directory",
     },
+    "lib/host/files.c": {
+        "openat": "'.' and one name, O_NOFOLLOW, in a directory's descriptor",
+        "readlinkat": "/proc/self/fd/N: the kernel's name for a descriptor",
+    },
     "lib/host/host.c": {
         "sys_openat2": "the host root, then below its descriptor",
         "readlinkat": "the empty path: the link's descriptor itself",

@@ -4,6 +4,7 @@
 #include "made_host.h"
 
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "host/elf.h"
 
 void made_host_new(struct made_host *made)
 {
@@ -76,6 +78,86 @@ void made_link(const struct made_host *made, const char *path, const char *targe
 	autofree char *full = make_parents(made, path);
 
 	cr_assert_eq(symlink(target, full), 0, "link '%s'", full);
+}
+
+/* Head, program headers, dynamic section and strings, one behind the other and loaded at
+   address 0. */
+static size_t build_library_64(char *buf, const char *soname)
+{
+	const size_t dynamic_at = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
+	const Elf64_Dyn dynamic[] = {
+		{.d_tag = soname ? DT_SONAME : DT_DEBUG, .d_un.d_val = 1},
+		{.d_tag = DT_STRTAB, .d_un.d_ptr = dynamic_at + 3 * sizeof(Elf64_Dyn)},
+		{.d_tag = DT_NULL},
+	};
+	const size_t len =
+		dynamic_at + sizeof(dynamic) + strlen(soname ? soname : "") + 2;
+	const Elf64_Phdr headers[] = {
+		{.p_type = PT_LOAD, .p_filesz = len},
+		{.p_type = PT_DYNAMIC,
+		 .p_offset = dynamic_at,
+		 .p_filesz = sizeof(dynamic)},
+	};
+	const Elf64_Ehdr head = {
+		.e_ident = ELFMAG "\2\1\1",
+		.e_type = ET_DYN,
+		.e_machine = elf_machine_64,
+		.e_phoff = sizeof(head),
+		.e_phentsize = sizeof(headers[0]),
+		.e_phnum = 2,
+	};
+
+	memcpy(buf, &head, sizeof(head));
+	memcpy(buf + sizeof(head), headers, sizeof(headers));
+	memcpy(buf + dynamic_at, dynamic, sizeof(dynamic));
+	strcpy(buf + dynamic_at + sizeof(dynamic) + 1, soname ? soname : "");
+	return len;
+}
+
+static size_t build_library_32(char *buf, const char *soname)
+{
+	const size_t dynamic_at = sizeof(Elf32_Ehdr) + 2 * sizeof(Elf32_Phdr);
+	const Elf32_Dyn dynamic[] = {
+		{.d_tag = soname ? DT_SONAME : DT_DEBUG, .d_un.d_val = 1},
+		{.d_tag = DT_STRTAB, .d_un.d_ptr = dynamic_at + 3 * sizeof(Elf32_Dyn)},
+		{.d_tag = DT_NULL},
+	};
+	const size_t len =
+		dynamic_at + sizeof(dynamic) + strlen(soname ? soname : "") + 2;
+	const Elf32_Phdr headers[] = {
+		{.p_type = PT_LOAD, .p_filesz = len},
+		{.p_type = PT_DYNAMIC,
+		 .p_offset = dynamic_at,
+		 .p_filesz = sizeof(dynamic)},
+	};
+	const Elf32_Ehdr head = {
+		.e_ident = ELFMAG "\1\1\1",
+		.e_type = ET_DYN,
+		.e_machine = elf_machine_32,
+		.e_phoff = sizeof(head),
+		.e_phentsize = sizeof(headers[0]),
+		.e_phnum = 2,
+	};
+
+	memcpy(buf, &head, sizeof(head));
+	memcpy(buf + sizeof(head), headers, sizeof(headers));
+	memcpy(buf + dynamic_at, dynamic, sizeof(dynamic));
+	strcpy(buf + dynamic_at + sizeof(dynamic) + 1, soname ? soname : "");
+	return len;
+}
+
+void made_library(const struct made_host *made, const char *path, const char *soname,
+		  unsigned int bits)
+{
+	autofree char *full = make_parents(made, path);
+	FILE *file = fopen(full, "w");
+	char buf[1024] = "";
+	size_t len = bits == 64 ? build_library_64(buf, soname)
+				: build_library_32(buf, soname);
+
+	cr_assert(file, "write '%s'", full);
+	cr_assert_eq(fwrite(buf, 1, len, file), len);
+	cr_assert_eq(fclose(file), 0);
 }
 
 void made_dir(const struct made_host *made, const char *path)

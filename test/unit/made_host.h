@@ -23,6 +23,10 @@ void made_file(const struct made_host *made, const char *path, const char *fmt, 
 void made_link(const struct made_host *made, const char *path, const char *target);
 void made_dir(const struct made_host *made, const char *path);
 
+/* A shared library of this machine, for programs of @bits; @soname NULL: without one. */
+void made_library(const struct made_host *made, const char *path, const char *soname,
+		  unsigned int bits);
+
 /* Mode 0640, uid 7, gid 8. Return: false where mknod() is not allowed. */
 bool made_node(const struct made_host *made, const char *path, unsigned int major,
 	       unsigned int minor);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_files.c - lib/host/files.c */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "host/files.h"
+#include "made_host.h"
+
+static struct made_host made;
+
+static void start(void)
+{
+	made_host_new(&made);
+}
+
+static void stop(void)
+{
+	made_host_free(&made);
+}
+
+TestSuite(files, .init = start, .fini = stop);
+
+static void expect_file(const struct host *host, const char *path, const char *real)
+{
+	autofree char *found = NULL;
+
+	cr_assert_eq(host_find_file(host, path, S_IFREG, &found), 0, "%s", path);
+	cr_expect_str_eq(found, real);
+}
+
+Test(files, links_are_followed_to_the_real_path)
+{
+	made_file(&made, "/usr/lib/nvidia/current/nvidia-smi", "x");
+	made_link(&made, "/etc/alternatives/smi", "/usr/lib/nvidia/current/nvidia-smi");
+	made_link(&made, "/usr/bin/nvidia-smi", "../../etc/alternatives/smi");
+	expect_file(&made.host, "/usr/bin/nvidia-smi",
+		    "/usr/lib/nvidia/current/nvidia-smi");
+}
+
+Test(files, links_do_not_lead_out_of_the_root)
+{
+	made_file(&made, "/etc/inside", "x");
+	made_link(&made, "/a", "../../../../../../etc/inside");
+	made_link(&made, "/b", "/etc/passwd");
+	expect_file(&made.host, "/a", "/etc/inside");
+	cr_expect_eq(host_find_file(&made.host, "/b", S_IFREG, &(char *){NULL}), -ENOENT);
+}
+
+Test(files, another_type_is_an_error)
+{
+	made_dir(&made, "/dir");
+	made_file(&made, "/file", "x");
+	cr_expect_eq(host_find_file(&made.host, "/dir", S_IFREG, &(char *){NULL}),
+		     -EINVAL);
+	cr_expect_eq(host_find_file(&made.host, "/file", S_IFSOCK, &(char *){NULL}),
+		     -EINVAL);
+}
+
+/* A driver container's absolute links mean its own root; the real path is the host's. */
+Test(files, root_of_a_driver_container)
+{
+	cleanup(host_closep) struct host root = {.root_fd = -1};
+
+	made_file(&made, "/run/nvidia/driver/usr/lib/libcuda.so.1", "x");
+	made_link(&made, "/run/nvidia/driver/usr/lib/libcuda.so",
+		  "/usr/lib/libcuda.so.1");
+	cr_assert_eq(host_open_root(&made.host, "/run/nvidia/driver", &root), 0);
+	expect_file(&root, "/usr/lib/libcuda.so",
+		    "/run/nvidia/driver/usr/lib/libcuda.so.1");
+}
+
+Test(files, file_of_a_directory_by_its_real_path)
+{
+	cleanup(host_closep) struct host root = {.root_fd = -1};
+	cleanup(host_dir_closep) struct host_dir dir = {.fd = -1};
+	autofree char *plain = NULL;
+	autofree char *linked = NULL;
+	int plain_fd;
+	int linked_fd;
+
+	made_file(&made, "/drv/usr/lib64/liba.so", "x");
+	made_file(&made, "/drv/opt/libb.so", "x");
+	made_link(&made, "/drv/usr/lib64/libb.so", "/opt/libb.so");
+	made_link(&made, "/drv/lib64", "usr/lib64");
+	cr_assert_eq(host_open_root(&made.host, "/drv", &root), 0);
+	cr_assert_eq(host_dir_open(&root, "/lib64", &dir), 0);
+	cr_expect_str_eq(dir.path, "/drv/usr/lib64");
+	plain_fd = host_dir_open_file(&dir, "liba.so", &plain);
+	linked_fd = host_dir_open_file(&dir, "libb.so", &linked);
+	cr_assert(plain_fd >= 0 && linked_fd >= 0);
+	cr_expect_str_eq(plain, "/drv/usr/lib64/liba.so");
+	cr_expect_str_eq(linked, "/drv/opt/libb.so");
+	close_keep_errno(plain_fd);
+	close_keep_errno(linked_fd);
+}
+
+/* A FIFO without a writer must not stop us. */
+Test(files, fifo_is_no_file, .timeout = 10)
+{
+	cleanup(host_dir_closep) struct host_dir dir = {.fd = -1};
+	autofree char *path = xasprintf("%s/fifo", made.root);
+
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_assert_eq(host_dir_open(&made.host, "/", &dir), 0);
+	cr_expect_eq(host_dir_open_file(&dir, "fifo", &(char *){NULL}), -EINVAL);
+}
