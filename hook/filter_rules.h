@@ -96,6 +96,8 @@ static const struct filter_rule host_rules[] = {
 	END_RULES,
 	CONTAINER_RULES,
 	ANY(openat),
+	/* The heads of the driver's libraries. */
+	ANY(pread64),
 	/* The log's level and the deadline may be others than the defaults. */
 	ANY(rt_sigaction),
 	ANY(setitimer),

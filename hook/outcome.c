@@ -9,6 +9,7 @@
 #include "stage/build_plan.h"
 #include "stage/check_plan.h"
 #include "stage/check_policy.h"
+#include "stage/inspect_container.h"
 
 void outcome_clear(struct outcome *outcome)
 {
@@ -123,6 +124,32 @@ static int choose_and_keep(const struct host *host, const struct request *reques
 	return r;
 }
 
+/* Only for GPUs whose driver has files: neither the root nor the host's libraries are looked
+   at for any other. */
+static int find_files(const struct host *host, struct request *request,
+		      struct outcome *outcome, struct err *err)
+{
+	struct container *ctr = &request->parsed.config.container;
+	const struct selection *chosen = &outcome->selection;
+	autofree char *rootfs_path = NULL;
+	int r;
+
+	if (!injectors_need_files(chosen->gpus, chosen->n_gpus)) {
+		return 0;
+	}
+	if (request->bundle_fd >= 0) {
+		r = request_find_rootfs(request, &rootfs_path, err);
+		if (r < 0) {
+			return r;
+		}
+		inspect_container(rootfs_path, ctr);
+	} else {
+		inspect_no_container(ctr);
+	}
+	return injectors_find_files(host, &request->parsed.spec, ctr, &outcome->inventory,
+				    chosen->gpus, chosen->n_gpus, err);
+}
+
 int outcome_plan(const struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err)
 {
@@ -139,6 +166,9 @@ int outcome_plan(const struct host *host, struct request *request, enum purpose 
 	}
 	if (r == 0) {
 		r = choose_and_keep(host, request, purpose, outcome, err);
+	}
+	if (r == 0) {
+		r = find_files(host, request, outcome, err);
 	}
 	if (r < 0) {
 		return r;

@@ -16,6 +16,8 @@ A case is a directory; its name says the fact. In it:
                 program does, as far as there is a request. Without it an empty one is passed, so that this machine's own
                 does not count; args get neither
   host          name of a manifest in test/hosts; its tree becomes --host-root
+  rootfs        name of a manifest in test/hosts; its tree becomes the container's root.
+                Without it that is root-debian, which is what --gpu takes for granted, too
   needs-nodes   empty: without the host's device nodes the case is skipped
 
 and one of
@@ -52,7 +54,7 @@ import schema_check  # noqa: E402
 
 KEY = "io.oci-gpu-hook.gpu"
 INPUTS = {"request", "config.json", "args"}
-EXTRAS = {"host", "needs-nodes", "settings.json"}
+EXTRAS = {"host", "rootfs", "needs-nodes", "settings.json"}
 WANTS = {"want.plan": 0, "want.text": 0, "want.error": 1, "want.usage": 2}
 TIMEOUT_S = 30
 
@@ -94,6 +96,7 @@ class Case:
         }
         self.want = self.texts[self.want_name]
         self.host = self.texts.get("host", "").strip()
+        self.rootfs = self.texts.get("rootfs", "root-debian").strip()
         self.needs_nodes = "needs-nodes" in files
 
     def bundle_config(self):
@@ -118,7 +121,7 @@ class Case:
             return
         plan = ["plan", "--json", "--config", str(settings)]
         yield "bundle", [*plan, "--bundle", str(bundle)]
-        if "request" in self.texts:
+        if "request" in self.texts and "rootfs" not in self.texts:
             yield "--gpu", [*plan, "--gpu", self.texts["request"].removesuffix("\n")]
 
     def check_settings(self, is_accepted):
@@ -240,6 +243,7 @@ def run_case(directory, binary, hosts, scratch):
     try:
         case = Case(directory)
         host = hosts.get(case.host) if case.host else (None, True)
+        rootfs, _ = hosts.get(case.rootfs)
     except (CaseError, build_host.ManifestError, OSError, UnicodeError) as error:
         return [f"the case is wrong: {error}"]
     if case.needs_nodes and not host[1]:
@@ -247,6 +251,7 @@ def run_case(directory, binary, hosts, scratch):
     bundle = scratch / "bundle" / case.name
     config = case.bundle_config()
     bundle.mkdir(parents=True)
+    (bundle / "rootfs").symlink_to(rootfs)
     if config is not None:
         (bundle / "config.json").write_text(config, encoding="utf-8")
     settings = bundle / "settings.json"

@@ -24,7 +24,14 @@ struct gpu_injector {
 	   opens a GPU node. A DRM device that @inv has already is left alone. */
 	int (*probe)(const struct host *host, struct inventory *inv, struct err *err);
 
-	/* Pure: facts of one chosen GPU and the container -> entries of the plan. No system
+	/* Looks for the files of the driver that go with a chosen GPU into the container; NULL:
+	   the vendor's GPUs need none. For every GPU that is chosen once, and never for `list`.
+	   No file there = a warning in @ret, not an error. */
+	int (*find_files)(const struct host *host, const struct gpu_spec *spec,
+			  const struct container *ctr, struct driver_files *ret,
+			  struct err *err);
+
+	/* Pure: facts of one chosen GPU, the files of its driver and the container -> entries of the plan. No system
 	   calls. Identical entries merge; one path with different content is an error. */
 	int (*contribute)(const struct gpu *gpu, const struct gpu_spec *spec,
 			  const struct container *ctr, struct plan *plan,

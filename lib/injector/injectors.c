@@ -77,6 +77,46 @@ int injectors_probe(const struct host *host, const struct gpu_spec *spec,
 	return 0;
 }
 
+/* ---- the drivers' files --------------------------------------------------------------- */
+
+/* One vendor at most has files: an inventory holds one driver's. */
+static const struct gpu_injector *find_with_files(const struct gpu *const *gpus, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct gpu_injector *injector = find_row(gpus[i]->vendor);
+
+		if (injector && injector->find_files) {
+			return injector;
+		}
+	}
+	return NULL;
+}
+
+bool injectors_need_files(const struct gpu *const *gpus, size_t n)
+{
+	return find_with_files(gpus, n) != NULL;
+}
+
+int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
+			 const struct container *ctr, struct inventory *inv,
+			 const struct gpu *const *gpus, size_t n, struct err *err)
+{
+	const struct gpu_injector *injector = find_with_files(gpus, n);
+	int r;
+
+	if (!injector) {
+		return 0;
+	}
+	inv->files = xcalloc(1, sizeof(*inv->files));
+	r = injector->find_files(host, spec, ctr, inv->files, err);
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		if (text_equals_no_case(inv->gpus[i].vendor, injector->vendor)) {
+			inv->gpus[i].files = inv->files;
+		}
+	}
+	return r;
+}
+
 /* ---- GPUs without a driver ----------------------------------------------------------- */
 
 static const struct gpu_injector *find_pci_vendor(uint32_t pci_vendor)

@@ -28,6 +28,19 @@ const char *injectors_known_vendors(void);
 int injectors_probe(const struct host *host, const struct gpu_spec *spec,
 		    struct inventory *ret, struct err *err);
 
+/* Does the driver of any of these GPUs bring files along? */
+bool injectors_need_files(const struct gpu *const *gpus, size_t n);
+
+/**
+ * injectors_find_files() - Look for the files of the drivers of GPUs
+ * @inv:	owns what is found; its GPUs of that driver get it
+ * @gpus:	the chosen ones, of @inv
+ * @err:	what an injector said
+ */
+int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
+			 const struct container *ctr, struct inventory *inv,
+			 const struct gpu *const *gpus, size_t n, struct err *err);
+
 /**
  * injectors_add_driverless() - Append PCI GPUs that no probe found, each with a reason
  *

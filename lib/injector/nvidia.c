@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "injector/drm_gpu.h"
+#include "injector/nvidia_files.h"
 
 #define PCI_VENDOR_NVIDIA 0x10de
 #define PROC_GPUS	  "/proc/driver/nvidia/gpus"
@@ -269,7 +270,6 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 {
 	int r;
 
-	(void)ctr;
 	/* The driver's DRM nodes were found, but not its /proc/driver/nvidia. */
 	if (!gpu_find_node(gpu, DEVICE_GPU)) {
 		return err_set(err, ENODEV, "no device node: '%s' does not list this GPU",
@@ -286,7 +286,13 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 			"modprobe nvidia-uvm",
 			plan, err);
 	}
-	return r < 0 ? r : contribute_drm(gpu, spec, plan, err);
+	if (r == 0) {
+		r = contribute_drm(gpu, spec, plan, err);
+	}
+	if (r == 0 && gpu->files) {
+		r = nvidia_contribute_files(gpu->files, ctr, plan, err);
+	}
+	return r;
 }
 
 const struct gpu_injector nvidia_injector = {
@@ -294,5 +300,6 @@ const struct gpu_injector nvidia_injector = {
 	.pci_vendor = PCI_VENDOR_NVIDIA,
 	.kernel_module = "nvidia",
 	.probe = probe,
+	.find_files = nvidia_find_files,
 	.contribute = contribute,
 };

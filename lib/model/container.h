@@ -17,6 +17,13 @@ struct container {
 	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
 	bool keeps_groups;	 /* crun gives it the groups of its caller */
 	bool is_rootless;	 /* we run in a user namespace, and so will it */
+
+	/* Where its loader looks for libraries without being told, and the same for its 32-bit
+	   programs; NULL: nowhere. Of fixed lists, see stage/inspect_container. */
+	const char *library_dir;
+	const char *library_dir_32;
+	const char
+		*no_library_reason; /* without a library_dir: "its C library is musl" */
 };
 
 void container_clear(struct container *ctr);

@@ -105,6 +105,10 @@ void inventory_clear(struct inventory *inv)
 	}
 	free(inv->gpus);
 	free(inv->notes);
+	if (inv->files) {
+		driver_files_clear(inv->files);
+		free(inv->files);
+	}
 	*inv = (struct inventory){0};
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "model/driver_files.h"
 
 /* What a device node is for; the vendor's injector decides which capability brings it. */
 enum device_role {
@@ -73,6 +74,9 @@ struct gpu {
 
 	struct device_node *nodes;
 	size_t n_nodes;
+
+	/* Of its driver, borrowed from the inventory; NULL: nobody has looked for them. */
+	const struct driver_files *files;
 };
 
 /* Why a vendor's driver is there and none of its GPUs: for who asks for one. */
@@ -86,6 +90,7 @@ struct inventory {
 	size_t n_gpus;
 	struct inventory_note *notes;
 	size_t n_notes;
+	struct driver_files *files; /* or NULL; see injectors_find_files() */
 };
 
 struct pci_address {

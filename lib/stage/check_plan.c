@@ -9,8 +9,16 @@
 #include "base/text.h"
 #include "base/trusted_file.h"
 
-/* Everything that a plan of this version makes is below it. */
 #define DEV_DIR "/dev/"
+
+/* Kernel file systems, where nothing of a plan has its place but nodes and their links, and
+   files over the driver's own. */
+#define PROC_DIR   "/proc/"
+#define SYSFS_DIR  "/sys/"
+#define DRIVER_DIR "/proc/driver/"
+
+/* Where the directory of our own may be: it lasts as long as the container. */
+#define RUN_DIR "/run/"
 
 #define MODE_READ_WRITE 06U
 
@@ -31,14 +39,15 @@ static bool is_name(const char *part, size_t len, const char *name)
 	return len == strlen(name) && strncmp(part, name, len) == 0;
 }
 
-/* Names come from sysfs and procfs, maybe of a tree that somebody made. The back ends
-   resolve paths safely anyway; what no plan can mean is refused already here. */
+/* Names come from sysfs, procfs and directories of the host, maybe of a tree that somebody
+   made. The back ends resolve paths safely anyway; what no plan can mean is refused already
+   here. */
 static int check_path(const char *path, struct err *err)
 {
-	const char *part = path + strlen(DEV_DIR);
+	const char *part = path + 1;
 
-	if (!text_starts_with(path, DEV_DIR)) {
-		return err_set(err, EINVAL, "path '%s': it is not below /dev", path);
+	if (path[0] != '/') {
+		return err_set(err, EINVAL, "path '%s': it is not absolute", path);
 	}
 	if (has_control_character(path)) {
 		return err_set(err, EINVAL, "path '%s': it has a control character in it",
@@ -60,6 +69,30 @@ static int check_path(const char *path, struct err *err)
 	}
 }
 
+static int check_below(const char *path, const char *dir, struct err *err)
+{
+	if (!text_starts_with(path, dir)) {
+		return err_set(err, EINVAL, "path '%s': it is not below %.*s", path,
+			       (int)strlen(dir) - 1, dir);
+	}
+	return check_path(path, err);
+}
+
+/* A place for a file in the container's own directories. */
+static int check_place(const char *path, struct err *err)
+{
+	static const char *const dirs[] = {DEV_DIR, PROC_DIR, SYSFS_DIR};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (text_starts_with(path, dirs[i])) {
+			return err_set(err, EINVAL,
+				       "path '%s': no place for a file or a link to one",
+				       path);
+		}
+	}
+	return check_path(path, err);
+}
+
 /* Directories between /dev and the last component. */
 static int depth_below_dev(const char *path)
 {
@@ -73,13 +106,13 @@ static int depth_below_dev(const char *path)
 
 /* A relative target is followed from the link's own directory; it must not rise above
    /dev on any step of the way. */
-static int check_link(const struct plan_link *link, struct err *err)
+static int check_dev_link(const struct plan_link *link, struct err *err)
 {
 	int depth = depth_below_dev(link->ctr.text);
 	const char *part = link->target;
 
 	if (*part == '/') {
-		return check_path(part, err);
+		return check_below(part, DEV_DIR, err);
 	}
 	if (*part == '\0' || has_control_character(part)) {
 		return err_set(err, EINVAL,
@@ -106,31 +139,82 @@ static int check_link(const struct plan_link *link, struct err *err)
 	return 0;
 }
 
+/* What leads to a file leads into the directory of our own. */
+static int check_file_link(const struct plan_link *link, const char *own_dir,
+			   struct err *err)
+{
+	size_t len = own_dir ? strlen(own_dir) : 0;
+	int r = check_place(link->ctr.text, err);
+
+	if (r < 0) {
+		return r;
+	}
+	if (len == 0 || strncmp(link->target, own_dir, len) != 0 ||
+	    link->target[len] != '/') {
+		return err_set(err, EINVAL,
+			       "link '%s' to '%s': it leads to none of the plan's files",
+			       link->ctr.text, link->target);
+	}
+	return check_path(link->target, err);
+}
+
+static int check_links(const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_links && r == 0; i++) {
+		const struct plan_link *link = &plan->links[i];
+
+		if (!text_starts_with(link->ctr.text, DEV_DIR)) {
+			r = check_file_link(link, plan->own_dir, err);
+			continue;
+		}
+		r = check_path(link->ctr.text, err);
+		if (r == 0) {
+			r = check_dev_link(link, err);
+		}
+	}
+	return r;
+}
+
+static int check_files(const struct plan *plan, struct err *err)
+{
+	int r = plan->own_dir ? check_below(plan->own_dir, RUN_DIR, err) : 0;
+
+	for (size_t i = 0; i < plan->n_mounts && r == 0; i++) {
+		r = check_place(plan->mounts[i].ctr.text, err);
+		if (r == 0) {
+			r = check_path(plan->mounts[i].host.text, err);
+		}
+	}
+	for (size_t i = 0; i < plan->n_files && r == 0; i++) {
+		r = check_below(plan->files[i].ctr.text, DRIVER_DIR, err);
+	}
+	return r;
+}
+
+/* The driver may have a /dev of its own, see host.h. */
+static int check_host_node(const char *path, struct err *err)
+{
+	const char *dev = strstr(path, DEV_DIR);
+
+	return dev ? check_path(path, err) : check_below(path, DEV_DIR, err);
+}
+
 static int check_paths(const struct plan *plan, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		r = check_path(plan->nodes[i].ctr.text, err);
-		if (r < 0) {
-			return r;
-		}
-		r = check_path(plan->nodes[i].host.text, err);
-		if (r < 0) {
-			return r;
+	for (size_t i = 0; i < plan->n_nodes && r == 0; i++) {
+		r = check_below(plan->nodes[i].ctr.text, DEV_DIR, err);
+		if (r == 0) {
+			r = check_host_node(plan->nodes[i].host.text, err);
 		}
 	}
-	for (size_t i = 0; i < plan->n_links; i++) {
-		r = check_path(plan->links[i].ctr.text, err);
-		if (r < 0) {
-			return r;
-		}
-		r = check_link(&plan->links[i], err);
-		if (r < 0) {
-			return r;
-		}
+	if (r == 0) {
+		r = check_links(plan, err);
 	}
-	return 0;
+	return r < 0 ? r : check_files(plan, err);
 }
 
 /* ---- access ------------------------------------------------------------------------ */

@@ -9,7 +9,9 @@
  * check_plan() - Refuse what must not happen, warn of what will not work
  * @plan:	gets the warnings: a node that /dev lacks, a node that the container's process
  *		may not open
- * @err:	EINVAL: a path of the plan that is not below /dev, or has "." or ".." in it
+ * @err:	EINVAL: a path of the plan has "." or ".." in it, or is not where its kind may
+ *		be: nodes below /dev and links to them, files below /proc/driver, the directory
+ *		of our own below /run and other links into it
  */
 int check_plan(struct plan *plan, const struct container *ctr, struct err *err);
 

@@ -10,6 +10,10 @@ A manifest is a text file, one entry a line; '#' comments and blank lines are ig
   l PATH TARGET                  a symbolic link
   d PATH                         an empty directory
   n PATH MAJ:MIN MODE UID:GID    a character device node, MODE in octal
+  e PATH SONAME [BITS]           a shared library of this machine, 64 (default) or 32 bits,
+                                 with nothing in it but its name; SONAME "-": without one
+  s PATH                         a socket that nobody listens on
+  i NAME                         all entries of the manifest NAME.host beside this one
 
 PATHs are absolute in the tree and hold no blanks; parents are implied. In TEXT, \\t, \\n
 and \\\\ stand for a tab, a line end and a backslash.
@@ -19,8 +23,11 @@ and has_nodes is False.
 """
 
 import os
+import platform
 import re
+import socket
 import stat
+import struct
 import sys
 
 ESCAPES = {"\\t": "\t", "\\n": "\n", "\\\\": "\\"}
@@ -90,11 +97,64 @@ def make_node(path, rest):
     return True
 
 
+MACHINES = {"x86_64": (62, 3), "aarch64": (183, 40)}
+
+
+def library(soname, bits):
+    """Bytes of a shared library: program headers, a dynamic section and its strings.
+
+    Source: System V ABI, gABI 4.1; the machines' numbers are those of <elf.h>.
+    """
+    is_64 = bits == 64
+    machine = MACHINES.get(platform.machine(), MACHINES["x86_64"])[0 if is_64 else 1]
+    strings = b"\0" + (soname.encode() + b"\0" if soname else b"")
+    head_size, header_size, entry = (64, 56, "<qQ") if is_64 else (52, 32, "<iI")
+    dynamic_at = head_size + 2 * header_size
+    tags = ([(14, 1)] if soname else []) + [(5, 0), (10, len(strings)), (0, 0)]
+    size = struct.calcsize(entry) * len(tags)
+    strings_at = dynamic_at + size
+    tags = [(tag, strings_at if tag == 5 else value) for tag, value in tags]
+    dynamic = b"".join(struct.pack(entry, *tag) for tag in tags)
+    end = strings_at + len(strings)
+    head = b"\x7fELF" + bytes([2 if is_64 else 1, 1, 1]) + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH" if is_64 else "<HHIIIIIHHHHHH", 3, machine, 1, 0,
+                        head_size, 0, 0, head_size, header_size, 2, 0, 0, 0)
+
+    def header(kind, offset, length):
+        if is_64:
+            return struct.pack("<IIQQQQQQ", kind, 4, offset, offset, offset, length, length, 8)
+        return struct.pack("<IIIIIIII", kind, offset, offset, offset, length, length, 4, 8)
+
+    return head + header(1, 0, end) + header(2, dynamic_at, size) + dynamic + strings
+
+
+def make_library(path, rest):
+    """A shared library that did not exist before."""
+    match = re.fullmatch(r"(\S+)(?: (32|64))?", rest)
+    if not match:
+        raise ValueError(f"'{rest}' is not SONAME [BITS]")
+    soname = "" if match.group(1) == "-" else match.group(1)
+    with open(path, "xb") as file:
+        file.write(library(soname, int(match.group(2) or 64)))
+
+
+def make_socket(path):
+    """A socket; its path may be longer than an address can hold, so by its directory."""
+    here = os.open(".", os.O_PATH)
+    try:
+        os.chdir(os.path.dirname(path))
+        with socket.socket(socket.AF_UNIX) as end:
+            end.bind(os.path.basename(path))
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 def make_entry(directory, line):
     """One line of a manifest. Returns False for a node that could not be made."""
     kind, _, rest = line.partition(" ")
     name, _, rest = rest.partition(" ")
-    if kind not in ("f", "l", "d", "n"):
+    if kind not in ("f", "l", "d", "n", "e", "s"):
         raise ValueError(f"unknown kind of entry '{kind}'")
     path = make_parents(directory, split_path(name))
     if kind == "f":
@@ -103,11 +163,29 @@ def make_entry(directory, line):
         if not rest:
             raise ValueError("a link without a target")
         os.symlink(rest, path)
+    elif kind == "e":
+        make_library(path, rest)
+    elif kind == "s":
+        make_socket(path)
     elif kind == "d":
         os.makedirs(path, 0o755, exist_ok=True)
     else:
         return make_node(path, rest)
     return True
+
+
+def entries(manifest_path):
+    """(file, line number, line) of the entries, those of included manifests in their place."""
+    with open(manifest_path, encoding="utf-8") as manifest:
+        for number, line in enumerate(manifest, 1):
+            line = line.rstrip("\n")
+            if not line.strip() or line.startswith("#"):
+                continue
+            if line.startswith("i "):
+                beside = os.path.dirname(manifest_path)
+                yield from entries(os.path.join(beside, f"{line[2:]}.host"))
+            else:
+                yield manifest_path, number, line
 
 
 def build_host(manifest_path, directory):
@@ -117,16 +195,11 @@ def build_host(manifest_path, directory):
     """
     has_nodes = True
     os.makedirs(directory, exist_ok=True)
-    with open(manifest_path, encoding="utf-8") as manifest:
-        for number, line in enumerate(manifest, 1):
-            line = line.rstrip("\n")
-            if not line.strip() or line.startswith("#"):
-                continue
-            try:
-                has_nodes = make_entry(directory, line) and has_nodes
-            except (ValueError, OSError) as error:
-                where = f"{manifest_path}:{number}"
-                raise ManifestError(f"{where}: {error}") from error
+    for path, number, line in entries(os.fspath(manifest_path)):
+        try:
+            has_nodes = make_entry(directory, line) and has_nodes
+        except (ValueError, OSError) as error:
+            raise ManifestError(f"{path}:{number}: {error}") from error
     return has_nodes
 
 

@@ -164,6 +164,9 @@ ALLOWED = {
         "sys_openat2": "the host root, then below its descriptor",
         "readlinkat": "the empty path: the link's descriptor itself",
     },
+    "lib/stage/inspect_container.c": {
+        "sys_openat2": "the rootfs by its path, then below its descriptor",
+    },
     "lib/oci/config.c": {
         "open": "the bundle's directory, as the runtime names it",
         "fstatat": "config.json in the bundle's descriptor",

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * driver_files.h - the user-space files of a GPU driver, as they were found on the host
+ *
+ * A program in a container needs those of exactly the running driver. Plain data: found by
+ * an injector for one request, turned into mounts and links by its contribute().
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+enum driver_file_kind {
+	DRIVER_LIBRARY,	   /* for the machine's own programs */
+	DRIVER_LIBRARY_32, /* for 32-bit programs */
+	DRIVER_FILE,	   /* a program, or data: read-only */
+	DRIVER_SOCKET,	   /* of a daemon of the driver */
+	DRIVER_FILE_KIND_COUNT,
+};
+
+struct driver_file {
+	enum driver_file_kind kind;
+	char *host_path; /* without a link on the way */
+	char *place;	 /* in the directory of our own: "lib/libcuda.so.580.95.05" */
+	/* Links to it in the container: of a library below the container's library directory
+	   ("libcuda.so.1"), of other files absolute. */
+	char **links;
+	size_t n_links;
+};
+
+struct driver_files {
+	char *version; /* of the running driver: "580.95.05"; NULL: it does not say */
+	struct driver_file *files;
+	size_t n_files;
+	/* The driver's parameters with what tells a program in a container to leave the nodes
+	   alone; NULL: they say so already. */
+	char *params;
+	char **warnings;
+	size_t n_warnings;
+};
+
+void driver_files_clear(struct driver_files *files);
+DEFINE_CLEANUP(struct driver_files, driver_files_clear)
+
+/**
+ * driver_files_add() - One more file
+ * @place:	of two files for one place the first counts
+ *
+ * Return: the entry, valid until the next call, for driver_file_add_link(); NULL: the place is
+ * taken.
+ */
+struct driver_file *driver_files_add(struct driver_files *files,
+				     enum driver_file_kind kind, const char *host_path,
+				     const char *place);
+
+/* Another file of the same kind may have this link: then that one keeps it. */
+void driver_files_add_link(struct driver_files *files, struct driver_file *file,
+			   const char *link);
+
+void driver_files_warn(struct driver_files *files, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));

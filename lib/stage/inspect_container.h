@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * inspect_container.h - what kind of system is in the container's root
+ *
+ * Theory of operation. The root is a stranger's: from the host's side it is looked at below
+ * one descriptor, with openat2(RESOLVE_IN_ROOT), by O_PATH and fstat() alone, at a fixed list
+ * of names. Nothing is opened, listed or read, so neither a FIFO nor a directory with a
+ * million entries does anything. What is found chooses among fixed lists of directories and
+ * never becomes a path itself. A wrong answer can only put the links where no loader looks.
+ */
+
+#include "model/container.h"
+
+/**
+ * inspect_container() - Find the library directories of a root
+ * @rootfs_path: as the host sees it
+ * @ctr:	gets library_dir and library_dir_32, or no_library_reason
+ */
+void inspect_container(const char *rootfs_path, struct container *ctr);
+
+/* For a request without a container: what is most common, Debian's. */
+void inspect_no_container(struct container *ctr);
