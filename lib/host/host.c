@@ -14,7 +14,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/syscalls.h"
@@ -118,17 +117,20 @@ int host_read(const struct host *host, const char *path, char *buf, size_t size)
 	return (int)strlen(text_trim_end(buf));
 }
 
-int host_read_alloc(const struct host *host, const char *path, size_t max, char **ret)
+int host_read_bytes(const struct host *host, const char *path, size_t max,
+		    struct bytes *ret)
 {
 	autoclose int fd = host_open_regular(host, path);
-	struct bytes bytes = {0};
 	struct err err;
-	int r;
 
-	if (fd < 0) {
-		return fd;
-	}
-	r = read_all(fd, path, max, -1, &bytes, &err);
+	return fd < 0 ? fd : read_all(fd, path, max, -1, ret, &err);
+}
+
+int host_read_alloc(const struct host *host, const char *path, size_t max, char **ret)
+{
+	struct bytes bytes = {0};
+	int r = host_read_bytes(host, path, max, &bytes);
+
 	if (r < 0) {
 		return r;
 	}

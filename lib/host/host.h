@@ -15,12 +15,16 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "model/inventory.h"
 
 struct drm_devices;
 
 struct host {
 	int root_fd;
+	/* Where the user-space files of a driver are, as the operator says, maybe with a /dev of
+	   their own: the root of a driver container. Borrowed; NULL: among the host's. */
+	const char *driver_root;
 	/* Filled by the first host_drm() or host_char_major(). */
 	struct host_cache *cache;
 };
@@ -59,6 +63,10 @@ int host_read(const struct host *host, const char *path, char *buf, size_t size)
 
 /* As host_read() for a file of up to @max bytes. Return: 0 and *ret to free(), or -errno. */
 int host_read_alloc(const struct host *host, const char *path, size_t max, char **ret);
+
+/* As host_read_alloc(), of any bytes and as they are. bytes_clear() it. */
+int host_read_bytes(const struct host *host, const char *path, size_t max,
+		    struct bytes *ret);
 
 /**
  * host_list() - Names in a directory, sorted by strcmp()

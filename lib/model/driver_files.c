@@ -61,14 +61,22 @@ static bool has_link(const struct driver_file *file, const char *link)
 	return false;
 }
 
+bool driver_files_have_link(const struct driver_files *files, enum driver_file_kind kind,
+			    const char *link)
+{
+	for (size_t i = 0; i < files->n_files; i++) {
+		if (files->files[i].kind == kind && has_link(&files->files[i], link)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void driver_files_add_link(struct driver_files *files, struct driver_file *file,
 			   const char *link)
 {
-	for (size_t i = 0; i < files->n_files; i++) {
-		if (files->files[i].kind == file->kind &&
-		    has_link(&files->files[i], link)) {
-			return;
-		}
+	if (driver_files_have_link(files, file->kind, link)) {
+		return;
 	}
 	file->links = xgrow(file->links, file->n_links, sizeof(*file->links));
 	file->links[file->n_links++] = xstrdup(link);

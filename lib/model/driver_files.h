@@ -48,12 +48,16 @@ DEFINE_CLEANUP(struct driver_files, driver_files_clear)
  * driver_files_add() - One more file
  * @place:	of two files for one place the first counts
  *
- * Return: the entry, valid until the next call, for driver_file_add_link(); NULL: the place is
- * taken.
+ * Return: the entry, valid until the next call, for driver_files_add_link(); NULL: the place
+ * is taken.
  */
 struct driver_file *driver_files_add(struct driver_files *files,
 				     enum driver_file_kind kind, const char *host_path,
 				     const char *place);
+
+/* Has a file of this kind this link? */
+bool driver_files_have_link(const struct driver_files *files, enum driver_file_kind kind,
+			    const char *link);
 
 /* Another file of the same kind may have this link: then that one keeps it. */
 void driver_files_add_link(struct driver_files *files, struct driver_file *file,
