@@ -137,6 +137,12 @@ static int find_files(const struct host *host, struct request *request,
 	if (!injectors_need_files(chosen->gpus, chosen->n_gpus)) {
 		return 0;
 	}
+	if (request->parsed.settings.driver_source == DRIVER_SOURCE_CDI) {
+		return err_set(err, EOPNOTSUPP,
+			       "find the driver's files: source is cdi in '%s', and this "
+			       "version reads no CDI specifications; use auto or native",
+			       request->file.path);
+	}
 	if (request->bundle_fd >= 0) {
 		r = request_find_rootfs(request, &rootfs_path, err);
 		if (r < 0) {
@@ -150,7 +156,7 @@ static int find_files(const struct host *host, struct request *request,
 				    chosen->gpus, chosen->n_gpus, err);
 }
 
-int outcome_plan(const struct host *host, struct request *request, enum purpose purpose,
+int outcome_plan(struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err)
 {
 	const struct policy *policy = &request->parsed.settings.policy;
@@ -160,6 +166,7 @@ int outcome_plan(const struct host *host, struct request *request, enum purpose 
 	uint32_t left_out = 0;
 	int r;
 
+	host->driver_root = request->parsed.settings.driver_root;
 	r = check_policy_request(policy, file, spec, &left_out, err);
 	if (r == 0) {
 		r = look_for_gpus(host, spec, outcome, err);

@@ -42,13 +42,14 @@ DEFINE_CLEANUP(struct outcome, outcome_clear)
 
 /**
  * outcome_plan() - Look for GPUs, choose, plan and check
+ * @host:	gets the settings' driver_root, which @request owns
  * @request:	asking for GPUs, see request_is_asking(); its default capabilities are
  *		narrowed to those that the policy allows
  * @outcome:	NO_OUTCOME; outcome_clear() it in any case, and where the container does not
  *		start after all lease_give_back() its lease before
  * @err:	what the request, the policy or the host has against it
  */
-int outcome_plan(const struct host *host, struct request *request, enum purpose purpose,
+int outcome_plan(struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err);
 
 /**

@@ -49,11 +49,53 @@ static void driver_clear(struct driver *driver)
 }
 DEFINE_CLEANUP(struct driver, driver_clear)
 
-static void add_common(const struct host *host, const char *path, uint32_t major,
-		       uint32_t minor, enum device_role role, struct driver *driver)
+/* A driver container may have its nodes in a /dev of its own. */
+static void describe_node(const struct host *host, const char *path, uint32_t major,
+			  uint32_t minor, enum device_role role, struct device_node *ret)
 {
-	host_describe_node(host, path, major, minor, role,
-			   &driver->common[driver->n_common++]);
+	autofree char *other_path = NULL;
+	struct device_node other;
+
+	host_describe_node(host, path, major, minor, role, ret);
+	if (ret->state != DEVICE_ABSENT || !host->driver_root) {
+		return;
+	}
+	other_path = xasprintf("%s%s", host->driver_root, path);
+	host_describe_node(host, other_path, major, minor, role, &other);
+	if (other.state != DEVICE_PRESENT) {
+		device_node_clear(&other);
+		return;
+	}
+	other.host_path = other.path;
+	other.path = xstrdup(path);
+	device_node_clear(ret);
+	*ret = other;
+}
+
+/* A node that all GPUs of the driver share. Source of the commands: nvidia-modprobe(1). */
+struct common_node {
+	const char *path;
+	uint32_t minor;
+	enum device_role role;
+	const char *setup;
+};
+
+static const struct common_node control = {"/dev/nvidiactl", MINOR_CONTROL,
+					   DEVICE_CONTROL, "nvidia-modprobe -c 0"};
+static const struct common_node modeset = {"/dev/nvidia-modeset", MINOR_MODESET,
+					   DEVICE_MODESET, "nvidia-modprobe -m"};
+static const struct common_node uvm = {"/dev/nvidia-uvm", MINOR_UVM, DEVICE_COMPUTE,
+				       "nvidia-modprobe -c 0 -u"};
+static const struct common_node uvm_tools = {"/dev/nvidia-uvm-tools", MINOR_UVM_TOOLS,
+					     DEVICE_COMPUTE, "nvidia-modprobe -c 0 -u"};
+
+static void add_common(const struct host *host, const struct common_node *common,
+		       uint32_t major, struct driver *driver)
+{
+	struct device_node *node = &driver->common[driver->n_common++];
+
+	describe_node(host, common->path, major, common->minor, common->role, node);
+	node->setup = xstrdup(common->setup);
 }
 
 /* The major says nothing of nvidia-modeset: it is the GPUs' own. A node that is not there
@@ -63,8 +105,7 @@ static void add_modeset(const struct host *host, struct driver *driver)
 {
 	uint32_t unused;
 
-	add_common(host, "/dev/nvidia-modeset", driver->major, MINOR_MODESET,
-		   DEVICE_MODESET, driver);
+	add_common(host, &modeset, driver->major, driver);
 	if (driver->common[driver->n_common - 1].state == DEVICE_ABSENT &&
 	    host_char_major(host, "nvidia-modeset", &unused) < 0 &&
 	    !host_exists(host, "/sys/module/nvidia_modeset")) {
@@ -79,16 +120,13 @@ static void read_driver(const struct host *host, struct driver *driver)
 	driver->has_major = host_char_major(host, "nvidia", &driver->major) == 0 ||
 			    host_char_major(host, "nvidia-frontend", &driver->major) == 0;
 	if (driver->has_major) {
-		add_common(host, "/dev/nvidiactl", driver->major, MINOR_CONTROL,
-			   DEVICE_CONTROL, driver);
+		add_common(host, &control, driver->major, driver);
 		add_modeset(host, driver);
 	}
 	driver->has_uvm = host_char_major(host, "nvidia-uvm", &uvm_major) == 0;
 	if (driver->has_uvm) {
-		add_common(host, "/dev/nvidia-uvm", uvm_major, MINOR_UVM, DEVICE_COMPUTE,
-			   driver);
-		add_common(host, "/dev/nvidia-uvm-tools", uvm_major, MINOR_UVM_TOOLS,
-			   DEVICE_COMPUTE, driver);
+		add_common(host, &uvm, uvm_major, driver);
+		add_common(host, &uvm_tools, uvm_major, driver);
 	}
 }
 
@@ -164,7 +202,8 @@ static void add_gpu_node(const struct host *host, const struct driver *driver,
 		return;
 	}
 	path = xasprintf("/dev/nvidia%u", minor);
-	host_describe_node(host, path, driver->major, minor, DEVICE_GPU, &node);
+	describe_node(host, path, driver->major, minor, DEVICE_GPU, &node);
+	node.setup = xasprintf("nvidia-modprobe -c %u", minor);
 	gpu_take_node(gpu, &node);
 }
 
@@ -174,6 +213,8 @@ static void add_common_nodes(const struct driver *driver, struct gpu *gpu)
 		struct device_node node = driver->common[i];
 
 		node.path = xstrdup(node.path);
+		node.host_path = node.host_path ? xstrdup(node.host_path) : NULL;
+		node.setup = xstrdup(node.setup);
 		gpu_take_node(gpu, &node);
 	}
 }
@@ -285,6 +326,10 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 			"the module nvidia-uvm is not loaded; load it: "
 			"modprobe nvidia-uvm",
 			plan, err);
+	}
+	/* Encoders and decoders run on CUDA. */
+	if (r == 0 && gpu_spec_has_capability(spec, GPU_CAPABILITY_VIDEO)) {
+		r = gpu_contribute_role(gpu, DEVICE_COMPUTE, plan, err);
 	}
 	if (r == 0) {
 		r = contribute_drm(gpu, spec, plan, err);

@@ -79,6 +79,8 @@ int pci_address_compare(const struct pci_address *a, const struct pci_address *b
 void device_node_clear(struct device_node *node)
 {
 	free(node->path);
+	free(node->host_path);
+	free(node->setup);
 	*node = (struct device_node){0};
 }
 

@@ -36,11 +36,14 @@ enum device_state {
 
 /* A character device node of the host. Several GPUs of a driver may list the same one. */
 struct device_node {
-	char *path; /* as on the host: "/dev/dri/renderD128" */
+	char *path; /* in the container, and mostly on the host: "/dev/dri/renderD128" */
+	char *host_path; /* on the host, or NULL: the same */
 	uint32_t major;
 	uint32_t minor;
 	enum device_role role;
 	enum device_state state;
+	char *setup; /* the command that makes it, or NULL: that is its driver's or udev's */
+	bool is_for_reading; /* programs open it read-only, so that is all they need */
 
 	/* Of the node in /dev, for DEVICE_PRESENT only. */
 	uid_t uid;

@@ -18,6 +18,7 @@ void plan_clear(struct plan *plan)
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		free(plan->nodes[i].ctr.text);
 		free(plan->nodes[i].host.text);
+		free(plan->nodes[i].setup);
 	}
 	for (size_t i = 0; i < plan->n_links; i++) {
 		free(plan->links[i].ctr.text);
@@ -158,10 +159,12 @@ int plan_add_node(struct plan *plan, const struct device_node *node, struct err 
 	plan->nodes = xgrow(plan->nodes, plan->n_nodes, sizeof(*plan->nodes));
 	plan->nodes[plan->n_nodes++] = (struct plan_node){
 		.ctr = {xstrdup(node->path)},
-		.host = {xstrdup(node->path)},
+		.host = {xstrdup(node->host_path ? node->host_path : node->path)},
 		.major = node->major,
 		.minor = node->minor,
 		.state = node->state,
+		.setup = node->setup ? xstrdup(node->setup) : NULL,
+		.is_for_reading = node->is_for_reading,
 		.uid = node->uid,
 		.gid = node->gid,
 		.mode = node->mode,

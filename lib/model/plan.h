@@ -10,6 +10,7 @@
  * Source: Container Device Interface, SPEC.md 1.1.0.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ struct plan_node {
 
 	/* What stands in the host's /dev, for check_plan's advice. */
 	enum device_state state;
+	char *setup; /* the command that makes it, or NULL */
+	bool is_for_reading;
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;

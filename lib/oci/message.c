@@ -105,6 +105,8 @@ void message_encode_settings(const struct parsed *parsed, struct message *ret)
 		put_u32(&message, settings->order);
 		put_u32(&message, settings->is_systemd_strict);
 		put_policy(&message, &settings->policy);
+		put_u32(&message, settings->driver_source);
+		put_string(&message, settings->driver_root);
 	}
 	*ret = message;
 }
@@ -277,6 +279,9 @@ static void get_settings(struct reader *reader, struct settings *settings)
 	settings->order = (enum gpu_order)get_bounded(reader, GPU_ORDER_COUNT - 1);
 	settings->is_systemd_strict = get_bool(reader);
 	get_policy(reader, &settings->policy);
+	settings->driver_source =
+		(enum driver_source)get_bounded(reader, DRIVER_SOURCE_COUNT - 1);
+	settings->driver_root = get_optional_string(reader);
 	if (reader->is_bad) {
 		return;
 	}
@@ -285,6 +290,7 @@ static void get_settings(struct reader *reader, struct settings *settings)
 	reader->is_bad |= settings->log_target == LOG_TARGET_FILE
 				  ? !settings->log_path || settings->log_path[0] != '/'
 				  : settings->log_path != NULL;
+	reader->is_bad |= settings->driver_root && settings->driver_root[0] != '/';
 }
 
 /* Not the end of the message, whatever it says. */

@@ -33,6 +33,12 @@ static const char *const log_target_names[LOG_TARGET_COUNT] = {
 	/* LOG_TARGET_FILE has its path behind it. */
 };
 
+static const char *const driver_source_names[DRIVER_SOURCE_COUNT] = {
+	[DRIVER_SOURCE_AUTO] = "auto",
+	[DRIVER_SOURCE_NATIVE] = "native",
+	[DRIVER_SOURCE_CDI] = "cdi",
+};
+
 void settings_set_defaults(struct settings *settings)
 {
 	*settings = (struct settings){
@@ -49,6 +55,7 @@ void settings_clear(struct settings *settings)
 	free(settings->annotation);
 	free(settings->log_path);
 	free(settings->state_dir);
+	free(settings->driver_root);
 	policy_clear(&settings->policy);
 	*settings = (struct settings){0};
 }
@@ -450,6 +457,50 @@ static int read_systemd(json_t *value, const char *path, struct document *doc,
 	return READ_MEMBERS(value, path, members, doc, err);
 }
 
+static int read_source(json_t *value, const char *path, struct document *doc,
+		       struct err *err)
+{
+	const char *text = json_string_value(value);
+
+	for (int i = 0; text && i < DRIVER_SOURCE_COUNT; i++) {
+		if (text_equals(text, driver_source_names[i])) {
+			doc->settings->driver_source = (enum driver_source)i;
+			return 0;
+		}
+	}
+	return json_wrong(err, doc->what, path, "one of auto, native and cdi", value);
+}
+
+static int read_driver_root(json_t *value, const char *path, struct document *doc,
+			    struct err *err)
+{
+	const char *text = json_string_value(value);
+	size_t len;
+
+	if (!text || text[0] != '/') {
+		return json_wrong(err, doc->what, path, "an absolute path", value);
+	}
+	len = strlen(text);
+	while (len > 0 && text[len - 1] == '/') {
+		len--;
+	}
+	if (len > 0) {
+		doc->settings->driver_root = xstrndup(text, len);
+	}
+	return 0;
+}
+
+static int read_driver(json_t *value, const char *path, struct document *doc,
+		       struct err *err)
+{
+	static const struct member members[] = {
+		{"source", read_source},
+		{"driverRoot", read_driver_root},
+	};
+
+	return READ_MEMBERS(value, path, members, doc, err);
+}
+
 int settings_parse(const char *text, size_t len, const char *file, struct settings *ret,
 		   struct err *err)
 {
@@ -457,7 +508,7 @@ int settings_parse(const char *text, size_t len, const char *file, struct settin
 		{"annotation", read_annotation},    {"log", read_log},
 		{"stateDir", read_state_dir},	    {"policy", read_policy},
 		{"watchdogSeconds", read_watchdog}, {"order", read_order},
-		{"systemd", read_systemd},
+		{"systemd", read_systemd},	    {"nvidia", read_driver},
 	};
 	/* A path may be 4,096 bytes long, and what is wrong must still be said. */
 	autofree char *what = xasprintf("configuration '%.400s'", file);

@@ -36,6 +36,14 @@ enum log_level {
 
 extern const char *const log_level_names[LOG_LEVEL_COUNT];
 
+/* Where the user-space files of a GPU's driver come from. */
+enum driver_source {
+	DRIVER_SOURCE_AUTO, /* default: what is found; a specification where nothing is */
+	DRIVER_SOURCE_NATIVE, /* found on the host by ourselves */
+	DRIVER_SOURCE_CDI, /* as a specification of the Container Device Interface says */
+	DRIVER_SOURCE_COUNT,
+};
+
 struct settings {
 	char *annotation; /* the key; not empty */
 	enum log_target log_target;
@@ -46,6 +54,8 @@ struct settings {
 	enum gpu_order order;
 	bool is_systemd_strict; /* what systemd would take away again is a failure */
 	struct policy policy;
+	enum driver_source driver_source;
+	char *driver_root; /* absolute, below the host's root; NULL: that root itself */
 };
 
 /* What holds without a file. */

@@ -4,6 +4,7 @@
 #include "stage/check_plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -20,7 +21,10 @@
 /* Where the directory of our own may be: it lasts as long as the container. */
 #define RUN_DIR "/run/"
 
+#define MODE_READ	04U
 #define MODE_READ_WRITE 06U
+
+#define ADVICE_SIZE 128U
 
 /* ---- paths ------------------------------------------------------------------------- */
 
@@ -232,9 +236,11 @@ static bool has_group(const struct container *ctr, gid_t gid)
 	return false;
 }
 
-static bool may_read_write(mode_t mode, unsigned int shift)
+static bool may(const struct plan_node *node, unsigned int shift)
 {
-	return (mode >> shift & MODE_READ_WRITE) == MODE_READ_WRITE;
+	mode_t needed = node->is_for_reading ? MODE_READ : MODE_READ_WRITE;
+
+	return (node->mode >> shift & needed) == needed;
 }
 
 /* As the kernel does it: the first class that fits decides, even if a later one would
@@ -245,12 +251,12 @@ static bool may_open(const struct container *ctr, const struct plan_node *node)
 		return true;
 	}
 	if (ctr->uid == node->uid) {
-		return may_read_write(node->mode, 6);
+		return may(node, 6);
 	}
 	if (has_group(ctr, node->gid)) {
-		return may_read_write(node->mode, 3);
+		return may(node, 3);
 	}
-	return may_read_write(node->mode, 0);
+	return may(node, 0);
 }
 
 /* Are the ids of the node none that those of the container can be compared with? With a user
@@ -270,7 +276,7 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 
 	if (has_foreign_ids(ctr, node)) {
 		/* What everybody may do needs no id. */
-		if (!may_read_write(node->mode, 0) && !ctr->keeps_groups) {
+		if (!may(node, 0) && !ctr->keeps_groups) {
 			plan_warn(
 				plan,
 				"the process runs in a user namespace and '%s' is %u:%u "
@@ -284,8 +290,7 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 	if (may_open(ctr, node)) {
 		return;
 	}
-	if (ctr->uid != node->uid && !has_group(ctr, node->gid) &&
-	    may_read_write(node->mode, 3)) {
+	if (ctr->uid != node->uid && !has_group(ctr, node->gid) && may(node, 3)) {
 		plan_warn(plan,
 			  "the process runs as %u:%u and '%s' is %u:%u %04o: it will not "
 			  "open; add group %u (podman --group-add %u)",
@@ -302,8 +307,19 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 
 /* ---- both -------------------------------------------------------------------------- */
 
+/* What to do about a node that is not there, behind a semicolon. */
+static void advise(const struct plan_node *node, char *buf, size_t size)
+{
+	if (node->setup) {
+		(void)snprintf(buf, size, "make it: %s", node->setup);
+	} else {
+		(void)snprintf(buf, size, "load its driver or run its setup tool");
+	}
+}
+
 int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 {
+	char advice[ADVICE_SIZE];
 	int r = check_paths(plan, err);
 
 	if (r < 0) {
@@ -317,10 +333,9 @@ int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 			warn_of_access(plan, node, ctr);
 			break;
 		case DEVICE_ABSENT:
-			plan_warn(plan,
-				  "node '%s' is not there; load its driver or run its "
-				  "setup tool",
-				  node->host.text);
+			advise(node, advice, sizeof(advice));
+			plan_warn(plan, "node '%s' is not there; %s", node->host.text,
+				  advice);
 			break;
 		case DEVICE_OTHER:
 		case DEVICE_STATE_COUNT:
@@ -337,15 +352,15 @@ int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 
 int check_plan_appliable(const struct plan *plan, struct err *err)
 {
+	char advice[ADVICE_SIZE];
+
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		const struct plan_node *node = &plan->nodes[i];
 
 		if (node->state == DEVICE_ABSENT) {
-			return err_set(
-				err, ENOENT,
-				"find node '%s': it is not there; load its driver or run "
-				"its setup tool",
-				node->host.text);
+			advise(node, advice, sizeof(advice));
+			return err_set(err, ENOENT, "find node '%s': it is not there; %s",
+				       node->host.text, advice);
 		}
 		if (node->state != DEVICE_PRESENT) {
 			return err_set(

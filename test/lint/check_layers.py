@@ -24,9 +24,11 @@ MAY_INCLUDE = {
 VENDORS = re.compile(r"nvidia|(?<![a-z])amd(?![a-z])|amdgpu|intel|apple|asahi|(?<![a-z])kfd(?![a-z])",
                      re.IGNORECASE)
 
-# The vendor that a request without one means, part of the GpuSpec type; and KFD, an
-# interface of the kernel that host/ reads like any other part of sysfs.
+# The vendor that a request without one means, part of the GpuSpec type; KFD, an interface of
+# the kernel that host/ reads like any other part of sysfs; and the key under which an operator
+# says where a driver's files are: what is read there has no vendor's name.
 VENDOR_EXCEPTIONS = {
+    "lib/oci/settings.c": re.compile(r'\{"nvidia", read_driver\}'),
     "lib/model/gpu_spec.h": re.compile(r"#define GPU_SPEC_DEFAULT_VENDOR\b.*"),
     "lib/host/kfd.h": re.compile(r"\w*kfd\w*"),
     "lib/host/kfd.c": re.compile(r"\w*(?:kfd|KFD)\w*"),

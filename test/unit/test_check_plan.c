@@ -304,3 +304,126 @@ Test(check_plan, rootless_even_root_has_no_right_over_ids_that_are_not_mapped)
 	expect_access(&plain, 0, 0, 0660, NULL);
 	expect_access(&keeps, 65534, 65534, 0660, NULL);
 }
+
+/* ---- files ------------------------------------------------------------------------- */
+
+#define OWN "/run/oci-gpu-hook/x"
+
+/* A plan with one mount below the directory of our own, and one link to it. */
+static void expect_file(const char *host, const char *place, const char *link,
+			const char *target, int code)
+{
+	cleanup(plan_clearp) struct plan plan = {.own_dir = xstrdup(OWN)};
+	struct err err = {0};
+	int r;
+
+	cr_assert_eq(plan_add_mount(&plan, host, place, MOUNT_FILE, &err), 0);
+	cr_assert_eq(plan_add_link(&plan, link, target, &err), 0);
+	r = check_plan(&plan, &root, &err);
+	cr_expect_eq(r, -code, "%s %s %s %s: %s", host, place, link, target, err.msg);
+}
+
+Test(check_plan, file_in_our_own_directory_and_a_link_to_it_pass)
+{
+	expect_file("/usr/lib/liba.so", OWN "/liba.so", "/usr/lib/liba.so.1",
+		    OWN "/liba.so", 0);
+	expect_file("/run/driver/lib/a", OWN "/b/c", "/etc/a/b", OWN "/b/c", 0);
+}
+
+Test(check_plan, file_among_the_kernels_is_einval)
+{
+	expect_file("/a", "/proc/a", "/b", OWN "/a", EINVAL);
+	expect_file("/a", "/sys/a", "/b", OWN "/a", EINVAL);
+	expect_file("/a", "/dev/a", "/b", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/a", "/proc/b", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/a", "/sys/b", OWN "/a", EINVAL);
+}
+
+Test(check_plan, file_with_an_odd_path_is_einval)
+{
+	expect_file("a", OWN "/a", "/b", OWN "/a", EINVAL);
+	expect_file("/x/../a", OWN "/a", "/b", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/../a", "/b", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/a\n", "/b", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/a", "/b/../c", OWN "/a", EINVAL);
+	expect_file("/a", OWN "/a", "b", OWN "/a", EINVAL);
+}
+
+Test(check_plan, link_to_anything_but_our_own_files_is_einval)
+{
+	expect_file("/a", OWN "/a", "/b", "/etc/shadow", EINVAL);
+	expect_file("/a", OWN "/a", "/b", OWN, EINVAL);
+	expect_file("/a", OWN "/a", "/b", OWN "y/a", EINVAL);
+	expect_file("/a", OWN "/a", "/b", OWN "/../a", EINVAL);
+	expect_file("/a", OWN "/a", "/b", "../run", EINVAL);
+}
+
+Test(check_plan, directory_of_our_own_is_below_run)
+{
+	cleanup(plan_clearp) struct plan plan = {.own_dir = xstrdup("/tmp/x")};
+	struct err err = {0};
+
+	cr_expect_eq(check_plan(&plan, &root, &err), -EINVAL);
+	cr_expect_str_eq(err.msg, "path '/tmp/x': it is not below /run");
+}
+
+Test(check_plan, file_with_our_content_is_the_drivers_in_procfs)
+{
+	cleanup(plan_clearp) struct plan good = {0};
+	cleanup(plan_clearp) struct plan bad = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_file(&good, "/proc/driver/x/params", "a", "b", &err), 0);
+	cr_expect_eq(check_plan(&good, &root, &err), 0);
+	cr_assert_eq(plan_add_file(&bad, "/proc/sys/kernel/modprobe", "a", "b", &err), 0);
+	cr_expect_eq(check_plan(&bad, &root, &err), -EINVAL);
+}
+
+Test(check_plan, node_in_a_dev_of_the_drivers_own)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct device_node node = {.path = xstrdup("/dev/x"),
+				   .host_path = xstrdup("/run/driver/dev/x"),
+				   .mode = 0666};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_node(&plan, &node, &err), 0);
+	cr_expect_eq(check_plan(&plan, &root, &err), 0);
+	cr_expect_str_eq(plan.nodes[0].host.text, "/run/driver/dev/x");
+	device_node_clear(&node);
+}
+
+/* ---- what is there ------------------------------------------------------------------- */
+
+Test(check_plan, node_for_reading_needs_no_more)
+{
+	static const struct container user = {.uid = 1000, .gid = 1000};
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/cap");
+	plan.nodes[0].mode = 0444;
+	cr_expect_eq(check_plan(&plan, &user, &err), 0);
+	cr_expect_eq(plan.n_warnings, 1);
+	plan.n_warnings = 0;
+	free(plan.warnings[0]);
+	plan.nodes[0].is_for_reading = true;
+	cr_expect_eq(check_plan(&plan, &user, &err), 0);
+	cr_expect_eq(plan.n_warnings, 0);
+}
+
+Test(check_plan, command_that_makes_a_node_is_named)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/x");
+	plan.nodes[0].state = DEVICE_ABSENT;
+	plan.nodes[0].setup = xstrdup("x-modprobe -u");
+	cr_expect_eq(check_plan(&plan, &root, &err), 0);
+	cr_expect_str_eq(plan.warnings[0],
+			 "node '/dev/x' is not there; make it: x-modprobe -u");
+	cr_expect_eq(check_plan_appliable(&plan, &err), -ENOENT);
+	cr_expect_str_eq(err.msg,
+			 "find node '/dev/x': it is not there; make it: x-modprobe -u");
+}

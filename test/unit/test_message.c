@@ -28,6 +28,8 @@ static void fill(struct parsed *parsed)
 	parsed->settings.policy.allows_exclusive = true;
 	parsed->settings.policy.capabilities = 5;
 	policy_take_vendor(&parsed->settings.policy, &vendor);
+	parsed->settings.driver_source = DRIVER_SOURCE_CDI;
+	parsed->settings.driver_root = xstrdup("/run/d");
 	parsed->state.id = xstrdup("c1");
 	parsed->state.bundle = xstrdup("/run/b");
 	parsed->state.pid = 4242;
@@ -95,6 +97,8 @@ static void expect_settings(const struct settings *settings)
 	cr_expect(policy->vendors[0].has_devices);
 	cr_assert_eq(policy->vendors[0].n_devices, 1);
 	cr_expect(policy_vendor_lists(&policy->vendors[0], "10000:c1:1f.7"));
+	cr_expect_eq(settings->driver_source, DRIVER_SOURCE_CDI);
+	cr_expect_str_eq(settings->driver_root, "/run/d");
 }
 
 Test(message, a_reply_comes_out_as_it_went_in)
@@ -318,4 +322,15 @@ Test(message, settings_without_a_key_or_a_deadline_are_refused)
 	in.settings.annotation[0] = '\0';
 	encode(&in, &no_key);
 	assert_refused(no_key.data, no_key.len);
+}
+
+Test(message, driver_root_that_is_not_absolute_is_refused)
+{
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(message_clearp) struct message message = {0};
+
+	fill(&in);
+	in.settings.driver_root[0] = 'r';
+	encode(&in, &message);
+	assert_refused(message.data, message.len);
 }

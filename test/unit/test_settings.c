@@ -134,7 +134,7 @@ Test(settings, unknown_keys_are_named_with_their_path)
 {
 	expect_error("{\"annotations\": \"x\"}",
 		     READ "annotations: unknown key; the keys are annotation, log, "
-			  "stateDir, policy, watchdogSeconds, order and systemd");
+			  "stateDir, policy, watchdogSeconds, order, systemd and nvidia");
 	expect_error("{\"log\": {\"file\": \"/x\"}}",
 		     READ "log.file: unknown key; the keys are target and level");
 	expect_error("{\"policy\": {\"vendor\": {}}}",
@@ -147,15 +147,15 @@ Test(settings, unknown_keys_are_named_with_their_path)
 
 Test(settings, keys_of_later_versions_are_unknown)
 {
-	static const char *const keys[] = {"access", "nvidia"};
+	static const char *const keys[] = {"access"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		autofree char *text = xasprintf("{\"%s\": \"x\"}", keys[i]);
-		autofree char *message =
-			xasprintf(READ "%s: unknown key; the keys are annotation, log, "
-				       "stateDir, policy, watchdogSeconds, order and "
-				       "systemd",
-				  keys[i]);
+		autofree char *message = xasprintf(
+			READ "%s: unknown key; the keys are annotation, log, "
+			     "stateDir, policy, watchdogSeconds, order, systemd "
+			     "and nvidia",
+			keys[i]);
 
 		expect_error(text, message);
 	}
@@ -461,4 +461,34 @@ Test(settings_find_annotation, a_nul_in_the_key_is_left_to_the_parser)
 	char *key = NULL;
 
 	cr_assert_not(settings_find_annotation(text, sizeof(text) - 1, &key));
+}
+
+Test(settings, driver_files_come_from_the_host_by_default)
+{
+	cleanup(settings_clearp) struct settings settings = {0};
+
+	parse("{}", &settings);
+	cr_expect_eq(settings.driver_source, DRIVER_SOURCE_AUTO);
+	cr_expect_null(settings.driver_root);
+}
+
+Test(settings, source_and_root_of_driver_files)
+{
+	cleanup(settings_clearp) struct settings settings = {0};
+
+	parse("{\"nvidia\": {\"source\": \"cdi\", \"driverRoot\": \"/run/driver//\"}}",
+	      &settings);
+	cr_expect_eq(settings.driver_source, DRIVER_SOURCE_CDI);
+	cr_expect_str_eq(settings.driver_root, "/run/driver");
+}
+
+/* Nothing to be looked for below. */
+Test(settings, driver_root_that_is_the_hosts_is_none)
+{
+	cleanup(settings_clearp) struct settings settings = {0};
+
+	parse("{\"nvidia\": {\"source\": \"native\", \"driverRoot\": \"//\"}}",
+	      &settings);
+	cr_expect_eq(settings.driver_source, DRIVER_SOURCE_NATIVE);
+	cr_expect_null(settings.driver_root);
 }
