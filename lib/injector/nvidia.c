@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "injector/drm_gpu.h"
 #include "injector/nvidia_files.h"
+#include "injector/nvidia_mig.h"
 
 #define PCI_VENDOR_NVIDIA 0x10de
 #define PROC_GPUS	  "/proc/driver/nvidia/gpus"
@@ -37,6 +38,8 @@ struct driver {
 	bool has_major;
 	uint32_t major;
 	bool has_uvm;
+	bool has_caps_major;
+	uint32_t caps_major;
 	struct device_node common[COMMON_NODES_MAX];
 	size_t n_common;
 };
@@ -119,6 +122,8 @@ static void read_driver(const struct host *host, struct driver *driver)
 
 	driver->has_major = host_char_major(host, "nvidia", &driver->major) == 0 ||
 			    host_char_major(host, "nvidia-frontend", &driver->major) == 0;
+	driver->has_caps_major =
+		host_char_major(host, "nvidia-caps", &driver->caps_major) == 0;
 	if (driver->has_major) {
 		add_common(host, &control, driver->major, driver);
 		add_modeset(host, driver);
@@ -254,10 +259,81 @@ static void fill_gpu(const struct host *host, const struct driver *driver,
 	}
 }
 
+/* ---- MIG ----------------------------------------------------------------------------- */
+
+static void add_access_node(const struct host *host, const struct driver *driver,
+			    uint32_t minor, struct gpu *gpu)
+{
+	autofree char *path = xasprintf("/dev/nvidia-caps/nvidia-cap%u", minor);
+	struct device_node node;
+
+	describe_node(host, path, driver->caps_major, minor, DEVICE_GPU, &node);
+	/* Mode 0444: to open it is the right that it stands for. */
+	node.is_for_reading = true;
+	gpu_take_node(gpu, &node);
+}
+
+static void fill_mig_device(const struct host *host, const struct driver *driver,
+			    const struct gpu *parent, const char *text,
+			    const struct nvidia_mig_device *device, struct gpu *gpu)
+{
+	gpu->vendor = xstrdup(parent->vendor);
+	gpu->pci = xstrdup(parent->pci);
+	gpu->driver = xstrdup(parent->driver);
+	free(gpu->model);
+	gpu->model = xasprintf("%s MIG %s", parent->model, gpu->partition_name);
+	gpu->can_compute = parent->can_compute;
+	gpu->numa_node = parent->numa_node;
+	add_gpu_node(host, driver, text, gpu);
+	if (!driver->has_caps_major) {
+		gpu->unusable_reason =
+			xstrdup("/proc/devices has no major for nvidia-caps");
+		return;
+	}
+	add_access_node(host, driver, device->gpu_instance_minor, gpu);
+	add_access_node(host, driver, device->compute_instance_minor, gpu);
+	add_common_nodes(driver, gpu);
+}
+
+/* A GPU that is split is no use as a whole: a program gets one of its parts. @number counts
+   as the vendor's tools do. */
+static int add_mig_devices(const struct host *host, const struct driver *driver,
+			   const char *text, unsigned int number, struct inventory *inv,
+			   struct err *err)
+{
+	cleanup(nvidia_mig_devices_clearp) struct nvidia_mig_devices list = {0};
+	size_t parent = inv->n_gpus - 1;
+	uint32_t minor;
+
+	if (find_minor(text, &minor) < 0) {
+		return 0;
+	}
+	nvidia_mig_list(host, minor, &list);
+	for (size_t i = 0; i < list.n; i++) {
+		struct gpu *gpu = inventory_add(inv, err);
+
+		if (!gpu) {
+			return -err->code;
+		}
+		gpu->partition = (int)i;
+		gpu->partition_name = xasprintf("%u:%zu", number, i);
+		fill_mig_device(host, driver, &inv->gpus[parent], text, &list.device[i],
+				gpu);
+	}
+	if (list.n > 0) {
+		inv->gpus[parent].unusable_reason = xasprintf(
+			"split into MIG devices; ask for those, %u:0 and on", number);
+	}
+	return 0;
+}
+
+/* ---- all ----------------------------------------------------------------------------- */
+
 static int probe(const struct host *host, struct inventory *inv, struct err *err)
 {
 	cleanup(names_clearp) struct names names = {0};
 	cleanup(driver_clearp) struct driver driver = {0};
+	unsigned int number = 0;
 
 	if (host_list(host, PROC_GPUS, &names) < 0 || names.n == 0) {
 		return 0;
@@ -281,6 +357,10 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 			return -err->code;
 		}
 		fill_gpu(host, &driver, names.name[i], text, gpu);
+		if (!gpu->unusable_reason &&
+		    add_mig_devices(host, &driver, text, number++, inv, err) < 0) {
+			return -err->code;
+		}
 	}
 	return 0;
 }

@@ -69,6 +69,8 @@ struct gpu {
 	char *model;   /* never NULL; "1002:744c" where the driver knows no name */
 	char *driver;  /* kernel driver, or NULL: none is bound */
 	int partition; /* number within the parent GPU, or NO_PARTITION */
+	/* How the vendor's own tools name a partition, "0:1", or NULL: they do not. */
+	char *partition_name;
 	int numa_node; /* or NUMA_NODE_UNKNOWN */
 	bool can_compute;
 

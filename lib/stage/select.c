@@ -110,7 +110,7 @@ static bool has_vendor_and_index(const struct gpu *gpu, const char *id)
 	       index == gpu->index;
 }
 
-/* "amd:0", "0000:C1:00.0", "c1:00.0", "GPU-...", "0x...", "renderD128" */
+/* "amd:0", "0000:C1:00.0", "c1:00.0", "GPU-...", "0x...", "0:1", "renderD128" */
 static bool has_name(const struct gpu *gpu, const char *id)
 {
 	const char *without_domain = gpu->pci ? strchr(gpu->pci, ':') : NULL;
@@ -120,6 +120,7 @@ static bool has_name(const struct gpu *gpu, const char *id)
 	       (gpu->pci && text_equals_no_case(gpu->pci, id)) ||
 	       (without_domain && text_equals_no_case(without_domain + 1, id)) ||
 	       (gpu->uuid && text_equals_no_case(gpu->uuid, id)) ||
+	       (gpu->partition_name && text_equals(gpu->partition_name, id)) ||
 	       (render && text_equals(render, id));
 }
 
