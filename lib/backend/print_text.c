@@ -162,7 +162,9 @@ static void print_entries(FILE *out, const struct plan *plan)
 
 		table_add(&nodes, node->ctr.text);
 		table_take(&nodes, xasprintf("c %u:%u", node->major, node->minor));
-		table_add(&nodes, "rw");
+		table_take(&nodes, text_equals(node->host.text, node->ctr.text)
+					   ? xstrdup("rw")
+					   : xasprintf("rw from %s", node->host.text));
 	}
 	for (size_t i = 0; i < plan->n_links; i++) {
 		table_take(&links, xasprintf("%s -> %s", plan->links[i].ctr.text,
