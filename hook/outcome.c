@@ -134,7 +134,7 @@ static int find_files(const struct host *host, struct request *request,
 	autofree char *rootfs_path = NULL;
 	int r;
 
-	if (!injectors_need_files(chosen->gpus, chosen->n_gpus)) {
+	if (!injectors_need_files(&request->parsed.spec, chosen->gpus, chosen->n_gpus)) {
 		return 0;
 	}
 	if (request->parsed.settings.driver_source == DRIVER_SOURCE_CDI) {

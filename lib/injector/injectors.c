@@ -79,29 +79,40 @@ int injectors_probe(const struct host *host, const struct gpu_spec *spec,
 
 /* ---- the drivers' files --------------------------------------------------------------- */
 
+const struct gpu_injector *injectors_find_serving(const struct gpu_spec *spec,
+						  const struct gpu *gpu)
+{
+	bool is_by_id_alone = spec->n_devices > 0 && !spec->has_vendor;
+
+	return injectors_find(is_by_id_alone ? gpu->vendor : spec->vendor);
+}
+
 /* One vendor at most has files: an inventory holds one driver's. */
-static const struct gpu_injector *find_with_files(const struct gpu *const *gpus, size_t n)
+static const struct gpu_injector *find_with_files(const struct gpu_spec *spec,
+						  const struct gpu *const *gpus, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct gpu_injector *injector = find_row(gpus[i]->vendor);
+		const struct gpu_injector *injector =
+			injectors_find_serving(spec, gpus[i]);
 
-		if (injector && injector->find_files) {
+		if (injector->find_files) {
 			return injector;
 		}
 	}
 	return NULL;
 }
 
-bool injectors_need_files(const struct gpu *const *gpus, size_t n)
+bool injectors_need_files(const struct gpu_spec *spec, const struct gpu *const *gpus,
+			  size_t n)
 {
-	return find_with_files(gpus, n) != NULL;
+	return find_with_files(spec, gpus, n) != NULL;
 }
 
 int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
 			 const struct container *ctr, struct inventory *inv,
 			 const struct gpu *const *gpus, size_t n, struct err *err)
 {
-	const struct gpu_injector *injector = find_with_files(gpus, n);
+	const struct gpu_injector *injector = find_with_files(spec, gpus, n);
 	int r;
 
 	if (!injector) {

@@ -28,8 +28,20 @@ const char *injectors_known_vendors(void);
 int injectors_probe(const struct host *host, const struct gpu_spec *spec,
 		    struct inventory *ret, struct err *err);
 
-/* Does the driver of any of these GPUs bring files along? */
-bool injectors_need_files(const struct gpu *const *gpus, size_t n);
+/* Does the driver of any of these GPUs bring files along, for this request? */
+bool injectors_need_files(const struct gpu_spec *spec, const struct gpu *const *gpus,
+			  size_t n);
+
+/**
+ * injectors_find_serving() - Who contributes a chosen GPU to the plan
+ *
+ * What the user named decides: a GPU that stands in for another vendor's, or that was taken
+ * for its render node alone, is treated as what was asked for.
+ *
+ * Return: never NULL.
+ */
+const struct gpu_injector *injectors_find_serving(const struct gpu_spec *spec,
+						  const struct gpu *gpu);
 
 /**
  * injectors_find_files() - Look for the files of the drivers of GPUs
