@@ -10,17 +10,12 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "oci/wire.h"
 
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
 #define MESSAGE_VERSION	 0x6f676803U
 #define SETTINGS_VERSION 0x6f677303U
-
-/* A string that is NULL. */
-#define NO_STRING UINT32_MAX
-
-/* Strings are annotation values at most. */
-#define LIMIT_STRING_BYTES LIMIT_ANNOTATION_BYTES
 
 /* Source: Linux include/uapi/linux/limits.h, NGROUPS_MAX. */
 #define LIMIT_GROUPS 65536U
@@ -41,28 +36,6 @@ void message_clear(struct message *message)
 }
 
 /* ---- the child writes ------------------------------------------------------------------ */
-
-static void put_bytes(struct message *message, const void *bytes, size_t n)
-{
-	message->data = xrealloc(message->data, message->len + n);
-	memcpy(message->data + message->len, bytes, n);
-	message->len += n;
-}
-
-static void put_u32(struct message *message, uint32_t value)
-{
-	put_bytes(message, &value, sizeof(value));
-}
-
-static void put_string(struct message *message, const char *text)
-{
-	if (!text) {
-		put_u32(message, NO_STRING);
-		return;
-	}
-	put_u32(message, (uint32_t)strlen(text));
-	put_bytes(message, text, strlen(text));
-}
 
 static void put_policy(struct message *message, const struct policy *policy)
 {
@@ -165,72 +138,6 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 }
 
 /* ---- the parent reads ------------------------------------------------------------------ */
-
-/* After the first thing that is wrong all further reads give nothing. */
-struct reader {
-	const char *at;
-	size_t left;
-	bool is_bad;
-};
-
-static uint32_t get_u32(struct reader *reader)
-{
-	uint32_t value = 0;
-
-	if (reader->is_bad || reader->left < sizeof(value)) {
-		reader->is_bad = true;
-		return 0;
-	}
-	memcpy(&value, reader->at, sizeof(value));
-	reader->at += sizeof(value);
-	reader->left -= sizeof(value);
-	return value;
-}
-
-/* A number up to @max. */
-static uint32_t get_bounded(struct reader *reader, uint32_t max)
-{
-	uint32_t value = get_u32(reader);
-
-	if (value > max) {
-		reader->is_bad = true;
-		return 0;
-	}
-	return value;
-}
-
-static bool get_bool(struct reader *reader)
-{
-	return get_bounded(reader, 1) == 1;
-}
-
-/* Return: text to free(), or NULL: there is none, or the message is bad. */
-static char *get_optional_string(struct reader *reader)
-{
-	uint32_t len = get_u32(reader);
-	char *text;
-
-	if (reader->is_bad || len == NO_STRING) {
-		return NULL;
-	}
-	if (len > reader->left || len > LIMIT_STRING_BYTES ||
-	    memchr(reader->at, '\0', len)) {
-		reader->is_bad = true;
-		return NULL;
-	}
-	text = xstrndup(reader->at, len);
-	reader->at += len;
-	reader->left -= len;
-	return text;
-}
-
-static char *get_string(struct reader *reader)
-{
-	char *text = get_optional_string(reader);
-
-	reader->is_bad |= !text;
-	return text;
-}
 
 static void get_policy_vendor(struct reader *reader, struct policy *policy)
 {
