@@ -25,6 +25,16 @@
 /* 256 GPUs with at most 6 nodes and 2 links each, and driver files beside them. */
 #define LIMIT_PLAN_ENTRIES 4096U
 
+/* A CDI specification of 8 GPUs with 7 partitions each is 200 KiB as JSON. All files of a
+   host together have the same limit: a node has one or two of them. */
+#define LIMIT_CDI_BYTES (1024U * 1024U)
+
+/* One path, variable or argument in it: the kernel's longest path, eight times. */
+#define LIMIT_CDI_TEXT_BYTES (32U * 1024U)
+
+/* Files of one CDI directory: a vendor writes one for each class of devices. */
+#define LIMIT_CDI_FILES 64U
+
 /* One attribute of sysfs is at most a page (Documentation/filesystems/sysfs.rst); KFD's
    properties and NVIDIA's information files stay far below that. */
 #define LIMIT_ATTRIBUTE_BYTES 4096U
