@@ -76,7 +76,7 @@ int nvidia_contribute_files(const struct driver_files *files, const struct conta
 		r = plan_add_file(plan, PARAMS_PATH, files->params,
 				  "params with ModifyDeviceFiles: 0", err);
 	}
-	if (r == 0 && plan->n_mounts > 0 && !plan->own_dir) {
+	if (r == 0 && plan->n_mounts + plan->n_files > 0 && !plan->own_dir) {
 		plan->own_dir = xstrdup(NVIDIA_OWN_DIR);
 	}
 	return r;
