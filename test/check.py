@@ -333,6 +333,10 @@ SUITES = {
     "e2e-undo-v2": lambda: e2e_suite("undo.py", "v2", "sample", limit=600),
     "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", "sample", limit=600),
     "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", "sample", limit=600),
+    "e2e-undo-driver": lambda: e2e_suite("undo.py", "driver", "sample", limit=600),
+    "e2e-driver-runc-v1": lambda: e2e_suite("driver_oci.py", "runc-v1"),
+    "e2e-driver-runc-v2": lambda: e2e_suite("driver_oci.py", "runc-v2"),
+    "e2e-driver-crun": lambda: e2e_suite("driver_oci.py", "crun"),
     "attack-direct": lambda: attack_suite("regress.py"),
     "attack-devices": lambda: attack_suite("devices.py"),
     "attack-runc": lambda: attack_suite("runtime.py", "runc-v1"),
@@ -341,6 +345,7 @@ SUITES = {
     "attack-crun": lambda: attack_suite("runtime.py", "crun"),
     "attack-cve": lambda: attack_suite("cve.py"),
     "attack-race": lambda: attack_suite("race.py", "1000"),
+    "attack-driver": lambda: attack_suite("driver_files.py", "100"),
     "attack-load": lambda: attack_suite("load.py", "2000"),
     "fuzz": lambda: fuzz_suite(60),
     "check-itself": lambda: tap_suite("release", "test/check_itself.py", limit=180),
@@ -365,6 +370,7 @@ LONG_SUITES = {
     "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", "all", limit=3600),
     "fuzz": lambda: fuzz_suite(600),
     "attack-race": lambda: attack_suite("race.py", "100000", limit=7200),
+    "attack-driver": lambda: attack_suite("driver_files.py", "10000", limit=3600),
     "attack-load": lambda: attack_suite("load.py", "20000", limit=3600),
 }
 

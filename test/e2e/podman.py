@@ -18,6 +18,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
 
 import cgroups
 import container
+import driver
 import runtimes
 import sandbox
 from container import AMD, AMD_LINKS, NVIDIA, Report, check_report
@@ -84,8 +85,17 @@ class Podman:
                              **self.as_user)
 
     def _build(self, name, *args):
+        container.make_rootfs(f"{sandbox.WORK}/image-{name}/root")
+        self._build_image(name, *args)
+
+    def build_driver_image(self):
+        root = f"{sandbox.WORK}/image-driver/root"
+        container.make_rootfs(root)
+        driver.add_glibc(root)
+        self._build_image("driver")
+
+    def _build_image(self, name, *args):
         directory = f"{sandbox.WORK}/image-{name}"
-        container.make_rootfs(f"{directory}/root")
         with open(f"{directory}/Containerfile", "w", encoding="utf-8") as file:
             file.write("FROM scratch\nCOPY root /\n")
         # The cache knows the files alone, and would give the image without its annotation.
@@ -93,7 +103,7 @@ class Podman:
         if result.returncode != 0:
             raise RuntimeError(f"podman build: {result.stderr}")
 
-    def hooks_dir(self, name, *hook_args, key=container.KEY):
+    def hooks_dir(self, name, *hook_args, key=container.KEY, host=None):
         """A hooks directory with the installed file, for a made host."""
         directory = f"{sandbox.WORK}/hooks-{name}"
         if os.path.isdir(directory):
@@ -103,7 +113,7 @@ class Podman:
         hook = json.loads(text)
         hook["hook"]["path"] = self.hook
         hook["hook"]["args"] = [*hook["hook"].get("args", ["oci-gpu-hook", "createRuntime"]),
-                                "--host-root", self.host, *hook_args]
+                                "--host-root", host or self.host, *hook_args]
         if key != container.KEY:
             hook["when"] = {"annotations": {f"^{key.replace('.', '[.]')}$": ".*"}}
         os.mkdir(directory)
@@ -111,7 +121,7 @@ class Podman:
             json.dump(hook, file)
         return directory
 
-    def run(self, *args, hooks, image="probe", runtime="runc"):
+    def run(self, *args, hooks, image="probe", runtime="runc", command=None, removes=True):
         """Return: the finished `podman run`"""
         limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
         if runtime == "crun":
@@ -120,9 +130,10 @@ class Podman:
         elif not self.is_rootless:
             # The controller of the limit may be a version 1 one on this machine.
             limits += ["--cgroup-parent", cgroups.parent(), "--pids-limit", "-1"]
-        return self.call("--runtime", runtime, "--hooks-dir", hooks, "run", "--rm", "--network", "none", *limits,
+        return self.call("--runtime", runtime, "--hooks-dir", hooks, "run",
+                         *(["--rm"] if removes else []), "--network", "none", *limits,
                          "--cap-add", "MKNOD", "--pull", "never", *args, image,
-                         *container.probe_command())
+                         *(command or container.probe_command()))
 
     def report(self, *args, **kwargs):
         result = self.run(*args, **kwargs)
@@ -134,6 +145,7 @@ class Podman:
 class Suite:
     def __init__(self, podman):
         self.podman = podman
+        self.has_driver_image = False
         self.hooks = podman.hooks_dir("default")
 
     def report(self, *args, **kwargs):
@@ -255,10 +267,56 @@ class Suite:
         report = self.podman.report(*self.ask("nvidia:1", OWN_KEY), image="asks", hooks=hooks)
         return problems + check_report(report, NVIDIA, {})
 
+    # ---- a driver's libraries --------------------------------------------------------------
+
+    def driver_report(self, version, *args, image="driver", **kwargs):
+        """version: of the host's driver; None: the hook is not there"""
+        if driver.why_not():
+            raise sandbox.SkipTest(driver.why_not())
+        if not self.has_driver_image:
+            self.podman.build_driver_image()
+            self.has_driver_image = True
+        hooks = f"{sandbox.WORK}/tmp" if version is None else \
+            self.podman.hooks_dir(version, host=driver.make_host(version))
+        result = self.podman.run(*args, *self.ask("nvidia:1"), hooks=hooks, image=image,
+                                 command=["/bin/dlprobe", *driver.NAMES], **kwargs)
+        if result.returncode != 0:
+            raise RuntimeError(f"podman run: {result.stderr}")
+        return driver.Report(result.stdout)
+
+    def driver(self):
+        return self.driver_report(driver.VERSION).check(driver.VERSION)
+
+    def driver_through_crun(self):
+        return self.driver_report(driver.VERSION, runtime="crun").check(driver.VERSION)
+
+    def driver_readonly_root(self):
+        return self.driver_report(driver.VERSION, "--read-only").check(driver.VERSION)
+
+    def driver_user_namespace(self):
+        args = ["--uidmap", "0:1:1000", "--gidmap", "0:1:1000"] if self.podman.is_rootless \
+            else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
+        return self.driver_report(driver.VERSION, *args).check(driver.VERSION)
+
+    def driver_committed(self):
+        """A committed image meets another driver, none, and the first one again."""
+        problems = self.driver_report(driver.VERSION, "--name", "first",
+                                      removes=False).check(driver.VERSION)
+        for command in (["commit", "--quiet", "first", "committed"], ["rm", "first"]):
+            result = self.podman.call(*command)
+            if result.returncode != 0:
+                problems.append(f"podman {command}: {result.stderr}")
+        for version in (driver.OTHER_VERSION, None, driver.VERSION):
+            problems += [f"driver {version}: {problem}" for problem in
+                         self.driver_report(version, image="committed").check(version)]
+        return problems
+
     def tests(self):
         names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
-                 "too_few", "image_that_asks", "image_that_asks_under_own_key"]
+                 "too_few", "image_that_asks", "image_that_asks_under_own_key", "driver",
+                 "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
+                 "driver_committed"]
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names.append("other_user_with_group")

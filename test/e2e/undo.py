@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""undo.py --hook PROGRAM {v1,v2,systemd,pin} {sample,all} - faults at every call of the hook
+"""undo.py --hook PROGRAM {v1,v2,systemd,pin,driver} {sample,all} - faults at every call of the hook
 
 A first run under strace lists the calls, those of the parser's process included. Then each of
 them in turn is made to fail: the hook must either succeed all the same, or fail with one line,
@@ -12,10 +12,13 @@ say so, and all the rest must be taken back.
 sample: every call fails with EIO, and with one of the other errors in turn; all: with each.
 systemd, pin: in a group (version 2) that is a unit of systemd's, which filters by DeviceAllow
 or attaches a pinned program.
+driver: NVIDIA's libraries, in an image that has a link of its own and a loader's cache.
 """
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -24,6 +27,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
 
 import container
 import bpf
+import driver
 import runtimes
 import sandbox
 import systemd
@@ -86,10 +90,14 @@ class Suite:
         self.version = version
         self.has_all = has_all
         # What a whole success may warn of is not looked at here.
-        self.args = ["--host-root", container.make_host(), "--log-level", "error"]
+        self.args = ["--host-root", (driver if kind is Image else container).make_host(),
+                     "--log-level", "error"]
         # Two nodes, a link, and directories that are not there yet. With compute asked for
         # by name a host that cannot be read well is an error, not a GPU with fewer nodes.
-        self.bundle = container.Bundle().request("vendor=amd;capabilities=compute").write()
+        self.bundle = container.Bundle().request(
+            "nvidia:1" if kind is Image else "vendor=amd;capabilities=compute").write()
+        if kind is Image:
+            kind.make_image(self.bundle.rootfs)
         self.wanted = None
 
     def standin(self):
@@ -224,6 +232,9 @@ class Suite:
     def errors_of(self, name, at, is_late):
         """Which errors a call is tried with. at: its place in the list"""
         errors = ["EIO"]
+        if self.kind is Image:
+            # What an image may be the reason for is a warning there, and no failure.
+            return errors
         if self.has_all or name in CHANGES:
             errors += ERRORS
         else:
@@ -237,10 +248,15 @@ class Suite:
         yield ("the list of calls has all of the work in it",
                lambda: self.check_list(calls, parser))
         for at, (name, number) in enumerate(calls):
+            if self.kind is Image and at < first:
+                # Driver files of the host that cannot be read are none: a warning.
+                continue
             for error in self.errors_of(name, at, at >= first):
                 yield (f"{error} at {name} no. {number}",
                        lambda name=name, number=number, error=error:
                        self.fail_at(name, number, error))
+        if self.kind is Image:
+            parser = []
         for at, (name, number) in enumerate(parser):
             for error in self.errors_of(name, at, False):
                 yield (f"{error} at {name} no. {number} of the parser",
@@ -253,6 +269,8 @@ class Suite:
             if name in parsers_own:
                 yield (f"parser killed at {name} no. {number}",
                        lambda name=name, number=number: self.parser_killed_at(name, number))
+        if self.kind is Image:
+            return
         doubles = list(self.double_tests(calls))
         yield "the undo has calls that can fail", lambda: self.check_doubles(doubles)
         yield from doubles
@@ -263,6 +281,8 @@ class Suite:
                   "symlinkat"}
         if self.version == 2:
             needed.add("bpf")
+        if self.kind is Image:
+            needed |= {"fsopen", "fsconfig", "fsmount", "mknodat", "renameat2"}
         if issubclass(self.kind, Unit):
             needed |= {"socket", "connect", "sendto"}
         if self.kind is PinnedUnit:
@@ -275,6 +295,23 @@ class Suite:
         needed = {"umount2", "fchdir", "unlinkat", "bpf" if self.version == 2 else "write"}
         return [f"no {name} in the undo" for name in sorted(needed) if not any(
             f"undoes at {name} " in text for text, _ in doubles)]
+
+
+class Image(StandIn):
+    """Of a root file system that is as new each time: what is made there stays in it."""
+
+    template = f"{sandbox.WORK}/template"
+
+    @classmethod
+    def make_image(cls, rootfs):
+        driver.add_glibc(rootfs)
+        os.symlink("old", f"{rootfs}{driver.DEBIAN}/libcuda.so.1")
+        subprocess.run(["cp", "-a", rootfs, cls.template], check=True)
+
+    def __enter__(self):
+        shutil.rmtree(self.bundle.rootfs)
+        subprocess.run(["cp", "-a", self.template, self.bundle.rootfs], check=True)
+        return super().__enter__()
 
 
 class Unit(systemd.Scope):
@@ -312,13 +349,16 @@ class PinnedUnit(Unit):
             os.unlink(f"{self.directory}/{name}")
 
 
-KINDS = {"v1": StandIn, "v2": StandIn, "systemd": Unit, "pin": PinnedUnit}
+KINDS = {"v1": StandIn, "driver": Image, "v2": StandIn, "systemd": Unit, "pin": PinnedUnit}
 
 
 def main():
     options = sandbox.arguments(__doc__, ("kind", list(KINDS)), ("much", ["sample", "all"]),
                                 tools=["busybox", "strace"])
-    version = 1 if options.kind == "v1" else 2
+    version = 1 if options.kind in ("v1", "driver") else 2
+    why = driver.why_not() if options.kind == "driver" else None
+    if why:
+        sandbox.skip_all(why)
     if version == 1:
         runtimes.use_cgroup_v1()
     else:

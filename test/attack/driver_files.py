@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""driver.py --hook PROGRAM TURNS - hostile images where the driver's files have their places
+
+Directories of libraries, /run, /etc/ld.so.cache and /proc/driver/nvidia/params: with links
+that lead out, files that wait or act when they are opened, mounts of others, and with
+another container that changes them meanwhile. Nothing outside of the root may change.
+"""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import stage as staging  # its first lines say where everything else is
+import container
+import driver
+import sandbox
+from driver import CACHE, DEBIAN, OWN_DIR, VERSION
+from quick import QuickStage
+from race import Flipper
+from stage import CANARY, PROC, TMPFS_ON_DEV, Attacker, Stage, differences, one_line, put
+
+LINKS = [f"{DEBIAN}/{name}" for name in driver.NAMES]
+PARAMS = "/proc/driver/nvidia/params"
+
+# Where links of an image may lead.
+TARGETS = {"out of the root": "../" * 12 + CANARY[1:], "absolute, out of the root": CANARY,
+           "through /proc/1/root": f"/proc/1/root{CANARY}", "nowhere": f"{CANARY}/new",
+           "to itself": "driver-loop", "to a directory of the image": "/tmp",
+           "to a FIFO": f"{CANARY}/fifo"}
+
+
+class Suite(Attacker):
+    def __init__(self, hook, turns):
+        super().__init__(hook)
+        self.turns = turns
+        self.host = driver.make_host()
+
+    def image(self, **kwargs):
+        bundle = container.Bundle().request("nvidia:1")
+        driver.add_glibc(bundle.rootfs, **kwargs)
+        return bundle.write()
+
+    def goes_on(self, stage, *words, links=(), **kwargs):
+        """The hook succeeds, with one warning that has the words. links: those that must be
+        there, and lead to our own directory."""
+        with stage:
+            result = self.call(stage.state(), **kwargs)
+            problems = [] if result.returncode == 0 else \
+                [f"exit status {result.returncode}: {result.stderr!r}"]
+            lines = result.stderr.splitlines()
+            if len(lines) != (1 if words else 0):
+                problems.append(f"not one warning: {result.stderr!r}")
+            problems += [f"the warning does not say '{word}': {result.stderr!r}"
+                         for word in words if word not in result.stderr]
+            tree = stage.tree()
+            problems += [f"{path} is '{tree.get(path[1:])}'" for path in links
+                         if f" -> {OWN_DIR}/lib/" not in tree.get(path[1:], "")]
+            mounts = [path for path in stage.mounts() if path.startswith(OWN_DIR)]
+            if len(mounts) != 1 + len(driver.LIBRARIES):
+                problems.append(f"mounts are {mounts}")
+            return problems
+
+    # ---- directories of libraries ------------------------------------------------------------
+
+    def library_dir_is_link(self, target):
+        """The container's C library is found in a directory; the links then meet this."""
+        bundle = self.image()
+        os.rename(f"{bundle.rootfs}{DEBIAN}", f"{bundle.rootfs}/tmp/moved")
+        put("link", f"{bundle.rootfs}{DEBIAN}", target)
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+            return [] if result.returncode == 0 else one_line(result)
+
+    def merged_usr(self):
+        return self.goes_on(Stage(self.image()), "'/proc/driver/nvidia/params'", links=LINKS)
+
+    def place_is(self, kind, text):
+        """What stands at a link's place stays, unless it is a link."""
+        bundle = self.image()
+        place = f"{DEBIAN}/libnvidia-ml.so.1"
+        put(kind, bundle.rootfs + place, text)
+        before = os.lstat(bundle.rootfs + place)
+        replaced = kind == "link"
+        stage = Stage(bundle, steps=f"{TMPFS_ON_DEV}\n{PROC}\nmount -t tmpfs tmpfs "
+                                    '"$root/proc/driver"')
+        with stage:
+            result = self.call(stage.state())
+            problems = [] if result.returncode == 0 else one_line(result)
+            word = "leads to the host's driver now" if replaced else \
+                f"place '{place}' in the container: the image's own is there and stays"
+            if word not in result.stderr:
+                problems.append(f"no warning: {result.stderr!r}")
+        after = os.lstat(bundle.rootfs + place)
+        if not replaced and (before.st_ino, before.st_mode) != (after.st_ino, after.st_mode):
+            problems.append("it was replaced")
+        return problems
+
+    def temporary_name_is_taken(self):
+        """A directory where the new link would be made: the old one stays."""
+        bundle = self.image()
+        put("link", f"{bundle.rootfs}{DEBIAN}/libnvidia-ml.so.1", "old")
+        put("file", f"{bundle.rootfs}{DEBIAN}/.oci-gpu-hook.new/x")
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+        problems = [] if result.returncode == 0 else one_line(result)
+        if "links to the driver's files that are missing: 1; set LD_LIBRARY_PATH=" \
+                not in result.stderr:
+            problems.append(f"no warning: {result.stderr!r}")
+        if os.readlink(f"{bundle.rootfs}{DEBIAN}/libnvidia-ml.so.1") != "old":
+            problems.append("the old link is gone")
+        return problems
+
+    # ---- /run ----------------------------------------------------------------------------------
+
+    def way_is(self, place, kind, text):
+        bundle = self.image()
+        if place == "/run":
+            os.rmdir(f"{bundle.rootfs}/run")
+        put(kind, bundle.rootfs + place, text)
+        return self.refuses(Stage(bundle), f"'{place}'")
+
+    def own_dir_is_mounted(self):
+        steps = f'{TMPFS_ON_DEV}\nmkdir -p "$root{OWN_DIR}"; mount -t tmpfs t "$root{OWN_DIR}"'
+        return self.refuses(Stage(self.image(), steps=steps),
+                            f"place '{OWN_DIR}' in the container: another mount is there")
+
+    def run_is_a_volume(self):
+        steps = f'{TMPFS_ON_DEV}\nmount --bind {CANARY} "$root/run"'
+        return self.refuses(Stage(self.image(), steps=steps),
+                            "change '/run' in the container: a directory of the host")
+
+    def root_is_shared(self):
+        steps = f'{TMPFS_ON_DEV}\nmount --make-shared "$root"'
+        return self.refuses(Stage(self.image(), steps=steps), "'/run'", "shared mount")
+
+    # ---- the cache -----------------------------------------------------------------------------
+
+    def cache_is(self, kind, text):
+        bundle = self.image()
+        os.unlink(bundle.rootfs + CACHE)
+        put(kind, bundle.rootfs + CACHE, text)
+        before = os.lstat(bundle.rootfs + CACHE)
+        stage = Stage(bundle)
+        with stage:
+            result = self.call(stage.state())
+        problems = [] if result.returncode == 0 else one_line(result)
+        if f"'{CACHE}'" not in result.stderr or "does not list the driver's" not in result.stderr:
+            problems.append(f"no warning: {result.stderr!r}")
+        after = os.lstat(bundle.rootfs + CACHE)
+        return problems + ([] if before == after else ["it was changed"])
+
+    def cache_is_huge(self):
+        bundle = self.image()
+        os.truncate(bundle.rootfs + CACHE, 1 << 40)
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+        if result.returncode != 0 or "File too large" not in result.stderr:
+            return [f"exit status {result.returncode}: {result.stderr!r}"]
+        return []
+
+    def cache_of_lies(self):
+        """170,000 entries that all point to strings without an end."""
+        bundle = self.image()
+        size = (2 << 20) - 4096
+        count = (size - 48) // 24
+        with open(bundle.rootfs + CACHE, "r+b") as file:
+            data = bytearray(file.read(48) + b"\xff" * (size - 48))
+            data[20:24] = count.to_bytes(4, sys.byteorder)
+            for i in range(count):
+                at = 48 + 24 * i
+                data[at:at + 12] = b"".join(word.to_bytes(4, sys.byteorder)
+                                            for word in (0x303, size - 4000, size - 4000))
+            file.seek(0)
+            file.write(data)
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+        return [] if result.returncode == 0 else one_line(result)
+
+    def etc_is_link(self):
+        bundle = self.image()
+        os.rename(f"{bundle.rootfs}/etc", f"{bundle.rootfs}/tmp/etc")
+        put("link", f"{bundle.rootfs}/etc", "../" * 12 + CANARY[1:])
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+            return [] if result.returncode == 0 else one_line(result)
+
+    # ---- /proc ---------------------------------------------------------------------------------
+
+    def proc_is_not_procfs(self, steps, *words):
+        """A file of that name that somebody else put there is left alone."""
+        bundle = self.image()
+        put("file", f"{bundle.rootfs}{PARAMS}", "the image's")
+        problems = self.goes_on(Stage(bundle, steps=f"{TMPFS_ON_DEV}\n{steps}"), *words)
+        with open(f"{bundle.rootfs}{PARAMS}", encoding="utf-8") as file:
+            text = file.read()
+        return problems if text == "the image's" else [*problems, f"it says {text!r}"]
+
+    def proc_is_link(self):
+        bundle = self.image()
+        os.rmdir(f"{bundle.rootfs}/proc")
+        put("link", f"{bundle.rootfs}/proc", "/etc")
+        put("file", f"{bundle.rootfs}/etc/driver/nvidia/params", "the image's")
+        return self.refuses(Stage(bundle), f"'{PARAMS}'")
+
+    # ---- races ---------------------------------------------------------------------------------
+
+    def race(self, pairs, prepare):
+        """Another container that has this root as a volume exchanges names with links."""
+        bundle = self.image()
+        prepare(bundle.rootfs)
+        before = {"canary": staging.listing(CANARY), "mounts of the host": staging.mounts()}
+        counts = {True: 0, False: 0}
+        pairs = [(bundle.rootfs + path, one, other) for path, one, other in pairs]
+        with Flipper(pairs):
+            for number in range(self.turns):
+                with QuickStage(bundle) as stage:
+                    result = self.call(stage.state())
+                    problems = [] if result.returncode == 0 else one_line(result)
+                    mounts = stage.new_mounts()
+                counts[result.returncode == 0] += 1
+                problems += [f"{root} is mounted at {point}" for root, point in mounts
+                             if not point.startswith((f"{bundle.rootfs}/run",
+                                                      f"{bundle.rootfs}/tmp",
+                                                      f"{bundle.rootfs}/dev"))]
+                now = {"canary": staging.listing(CANARY),
+                       "mounts of the host": staging.mounts()}
+                problems += differences(before, now)
+                if problems:
+                    return [f"turn {number}: {problem}" for problem in problems]
+        print(f"# {counts[True]} turns done, {counts[False]} refused", flush=True)
+        return []
+
+    def race_libraries(self):
+        def prepare(root):
+            put("link", f"{root}/usr/lib/other", CANARY)
+            put("link", f"{root}/other", "../" * 12 + CANARY[1:])
+
+        return self.race([("/usr/lib", driver.TRIPLE, "other"), ("", "etc", "other")], prepare)
+
+    def race_run(self):
+        def prepare(root):
+            os.makedirs(f"{root}{OWN_DIR}")
+            put("link", f"{root}/run/other", CANARY)
+            put("link", f"{root}/run/oci-gpu-hook/other", CANARY)
+
+        return self.race([("/run", "oci-gpu-hook", "other")], prepare)
+
+    # ---- all ------------------------------------------------------------------------------------
+
+    def places(self):
+        for what, target in TARGETS.items():
+            yield f"the directory of libraries is a link, {what}", \
+                lambda t=target: self.library_dir_is_link(t)
+        for kind, text in (("file", "x"), ("dir", ""), ("fifo", ""), ("socket", ""),
+                           ("c", (1, 3)), ("link", f"{CANARY}/shadow")):
+            yield f"a {kind} is at a link's place", lambda k=kind, t=text: self.place_is(k, t)
+        yield "the name of the new link is taken", self.temporary_name_is_taken
+        for place in ("/run", "/run/oci-gpu-hook", OWN_DIR):
+            for kind, text in (("link", CANARY), ("link", "/tmp"), ("file", "x"), ("fifo", "")):
+                yield f"{place} is a {kind} {text}", \
+                    lambda p=place, k=kind, t=text: self.way_is(p, k, t)
+
+    def tests(self):
+        yield "a merged /usr is no attack", self.merged_usr
+        yield from self.places()
+        yield "another mount is at our directory", self.own_dir_is_mounted
+        yield "/run is a volume", self.run_is_a_volume
+        yield "the root is shared", self.root_is_shared
+        for kind, text in (("link", f"{CANARY}/secret"), ("fifo", ""), ("dir", ""),
+                           ("socket", ""), ("c", (1, 5)), ("file", ""), ("file", "no cache")):
+            yield f"the cache is a {kind} {text}", lambda k=kind, t=text: self.cache_is(k, t)
+        yield "the cache is huge", self.cache_is_huge
+        yield "the cache lies in every entry", self.cache_of_lies
+        yield "/etc is a link out of the root", self.etc_is_link
+        yield "/proc is the image's own", lambda: self.proc_is_not_procfs(
+            "", "something else is mounted there")
+        yield "/proc is a link", self.proc_is_link
+        yield f"directories of libraries are exchanged, {self.turns} turns", self.race_libraries
+        yield f"our directory is exchanged, {self.turns} turns", self.race_run
+
+
+def main():
+    options = sandbox.arguments(__doc__, ("turns", ["100", "10000"]),
+                                tools=driver.tools)
+    why = driver.why_not()
+    if why:
+        sandbox.skip_all(why)
+    suite = Suite(options.hook, int(options.turns))
+    return suite.run(suite.tests(), options.only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""driver.py - hosts with a driver's files, and images that have a dynamic loader
+
+The libraries are real ELF files with the right names, built here: whether a program in the
+container gets the host's driver is decided by dlopen().
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+
+import container
+import sandbox
+
+OWN_DIR = "/run/oci-gpu-hook/nvidia"
+VERSION = "580.95.05"  # of test/hosts/mixed.host
+OTHER_VERSION = "570.12.01"
+CACHE = "/etc/ld.so.cache"
+
+MACHINE = platform.machine()
+TRIPLE = f"{MACHINE}-linux-gnu"
+LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
+DEBIAN = f"/usr/lib/{TRIPLE}"
+LIB64 = "/usr/lib64"
+
+# Base name: SONAME. The second name, for linkers, is what the host has beside them.
+LIBRARIES = {"libcuda": "libcuda.so.1", "libnvidia-ml": "libnvidia-ml.so.1",
+             "libnvidia-ptxjitcompiler": "libnvidia-ptxjitcompiler.so.1"}
+WITH_SECOND_NAME = ("libcuda",)
+NAMES = [*LIBRARIES.values(), "libcuda.so"]
+
+SOURCE = "const char *driver_version(void);\nconst char *driver_version(void) {{ return \"{}\"; }}\n"
+PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dlprobe.c")
+
+tools = ("gcc", "ldconfig", "busybox")
+
+
+def why_not():
+    """Why this machine cannot run these tests, or None."""
+    if MACHINE not in LOADERS:
+        return f"no loader is known here for {MACHINE}"
+    return sandbox.missing_tools(tools)
+
+
+def build_library(path, soname, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-nostdlib", f"-Wl,-soname,{soname}", "-x", "c",
+                    "-", "-o", path], input=SOURCE.format(text), text=True, check=True)
+
+
+def make_host(version=VERSION, n_more=0):
+    """The mixed host with the files of a driver. n_more: libraries that nobody loads
+
+    Return: its directory
+    """
+    directory = f"{sandbox.WORK}/hosts/driver-{version}-{n_more}"
+    if os.path.exists(directory):
+        return directory
+    shutil.copytree(container.make_host(), directory, symlinks=True, copy_function=copy_any)
+    path = f"{directory}/proc/driver/nvidia/version"
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace(VERSION, version))
+    with open(f"{directory}/proc/driver/nvidia/params", "w", encoding="utf-8") as file:
+        file.write("ModifyDeviceFiles: 1\nDeviceFileMode: 438\n")
+    for name, soname in LIBRARIES.items():
+        library = f"{directory}{DEBIAN}/{name}.so.{version}"
+        build_library(library, soname, version)
+        os.symlink(os.path.basename(library), f"{directory}{DEBIAN}/{soname}")
+        if name in WITH_SECOND_NAME:
+            os.symlink(soname, f"{directory}{DEBIAN}/{name}.so")
+    for i in range(n_more):
+        build_library(f"{directory}{DEBIAN}/libnvidia-more{i}.so.{version}",
+                      f"libnvidia-more{i}.so.1", version)
+    return directory
+
+
+def copy_any(source, target):
+    """As shutil.copy2(), for nodes as well."""
+    info = os.lstat(source)
+    if os.path.isfile(source):
+        return shutil.copy2(source, target)
+    os.mknod(target, info.st_mode, info.st_rdev)
+    os.chown(target, info.st_uid, info.st_gid)
+    os.chmod(target, info.st_mode & 0o7777)
+    return target
+
+
+def find_on_machine(name):
+    output = subprocess.run(["gcc", f"-print-file-name={name}"], check=True, text=True,
+                            capture_output=True).stdout
+    return os.path.realpath(output.strip())
+
+
+def add_glibc(rootfs, library_dir=DEBIAN, has_cache=True):
+    """Makes an image of a root file system: a C library where a distribution has it, the
+    loader, the probe, and maybe the loader's cache."""
+    os.makedirs(f"{rootfs}{library_dir}", exist_ok=True)
+    os.makedirs(f"{rootfs}/usr/lib64", exist_ok=True)
+    for name in ("lib", "lib64"):
+        os.symlink(f"usr/{name}", f"{rootfs}/{name}")
+    shutil.copy(find_on_machine("libc.so.6"), f"{rootfs}{library_dir}/libc.so.6")
+    loader = LOADERS[MACHINE]
+    if not os.path.exists(f"{rootfs}{loader}"):
+        shutil.copy(os.path.realpath(loader), f"{rootfs}{loader}")
+    subprocess.run(["gcc", "-o", f"{rootfs}/bin/dlprobe", PROBE], check=True)
+    if has_cache:
+        with open(f"{rootfs}/etc/ld.so.conf", "w", encoding="ascii") as file:
+            file.write(f"{library_dir}\n")
+        subprocess.run(["ldconfig", "-r", rootfs], check=True)
+    own_all(rootfs)
+
+
+def own_all(rootfs):
+    """What was added belongs to whom the root belongs to."""
+    info = os.stat(rootfs)
+    for top, names, files in os.walk(rootfs):
+        for name in names + files:
+            os.lchown(os.path.join(top, name), info.st_uid, info.st_gid)
+
+
+class Report:
+    """What the probe printed."""
+
+    def __init__(self, text):
+        self.text = text
+        self.libraries = {}
+        self.files = {}
+        self.writes = {}
+        lines = text.splitlines()
+        self.is_complete = "end" in lines
+        for line in lines:
+            kind, _, rest = line.partition(" ")
+            name, _, what = rest.partition(" ")
+            if kind in ("dl", "file", "write"):
+                {"dl": self.libraries, "file": self.files, "write": self.writes}[kind][name] = what
+
+    def check(self, version, names=tuple(NAMES)):
+        """Every library is of that version; None: there is none."""
+        problems = [] if self.is_complete else [f"the probe broke off: {self.text!r}"]
+        for name in names:
+            found = self.libraries.get(name, "")
+            if found != version and not (version is None and found.startswith("none: ") and
+                                         "No such file" in found):
+                problems.append(f"{name} is {found!r}, not {version}")
+        return problems
+
+
+def in_cache(path):
+    """{name: path} as ldconfig reads a cache"""
+    output = subprocess.run(["ldconfig", "-p", "-C", path], check=True, text=True,
+                            capture_output=True).stdout
+    found = {}
+    for line in output.splitlines()[1:]:
+        name, _, rest = line.strip().partition(" ")
+        if " => " in rest:
+            found[name] = rest.partition(" => ")[2]
+    return found
+
+
+def check_left(before, after):
+    """What an image keeps: links into our own directory, directories, the loader's cache. No
+    file, at which a loader would stop."""
+    return [f"{path} was {before.get(path)}, is {what}" for path, what in after.items()
+            if before.get(path) != what and not what.startswith("d")
+            and f" -> {OWN_DIR}/" not in what and f"/{path}" != CACHE]
