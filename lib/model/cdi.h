@@ -59,7 +59,7 @@ struct cdi_edits {
 	gid_t *gids; /* none of them 0 */
 	size_t n_gids;
 	bool has_net_devices;
-	bool has_intel_rdt;
+	bool has_rdt;
 };
 
 struct cdi_device {

@@ -373,8 +373,8 @@ static int read_net_devices(const json_t *value, const char *path,
 	return 0;
 }
 
-static int read_intel_rdt(const json_t *value, const char *path, struct cdi_document *doc,
-			  void *target, struct err *err)
+static int read_rdt(const json_t *value, const char *path, struct cdi_document *doc,
+		    void *target, struct err *err)
 {
 	struct cdi_edits *edits = target;
 
@@ -385,7 +385,7 @@ static int read_intel_rdt(const json_t *value, const char *path, struct cdi_docu
 	if (json_member(value, "schemata") || json_member(value, "enableMonitoring")) {
 		cdi_need(doc, CDI_1_1_0, "schemata and enableMonitoring of intelRdt");
 	}
-	edits->has_intel_rdt = true;
+	edits->has_rdt = true;
 	return 0;
 }
 
@@ -398,7 +398,7 @@ int cdi_read_edits(const json_t *value, const char *path, struct cdi_document *d
 		{"netDevices", read_net_devices, false},
 		{"hooks", read_hooks, false},
 		{"mounts", read_mounts, false},
-		{"intelRdt", read_intel_rdt, false},
+		{"intelRdt", read_rdt, false},
 		{"additionalGids", read_gids, false},
 		{NULL, NULL, false},
 	};

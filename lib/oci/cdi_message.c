@@ -112,7 +112,7 @@ static void put_edits(struct message *message, const struct cdi_edits *edits)
 		put_u32(message, edits->gids[i]);
 	}
 	put_u32(message, edits->has_net_devices);
-	put_u32(message, edits->has_intel_rdt);
+	put_u32(message, edits->has_rdt);
 }
 
 static void put_spec(struct message *message, const struct cdi_spec *spec)
@@ -242,7 +242,7 @@ static void get_edits(struct reader *reader, struct cdi_edits *edits)
 		edits->gids[edits->n_gids++] = get_u32(reader);
 	}
 	edits->has_net_devices = get_bool(reader);
-	edits->has_intel_rdt = get_bool(reader);
+	edits->has_rdt = get_bool(reader);
 }
 
 static void get_spec(struct reader *reader, struct cdi_spec *spec)

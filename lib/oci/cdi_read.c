@@ -39,7 +39,7 @@ static bool is_empty(const struct cdi_edits *edits)
 	return edits->n_nodes + edits->n_mounts + edits->n_hooks + edits->n_env +
 			       edits->n_gids ==
 		       0 &&
-	       !edits->has_net_devices && !edits->has_intel_rdt;
+	       !edits->has_net_devices && !edits->has_rdt;
 }
 
 /* ---- devices ------------------------------------------------------------------------- */

@@ -27,7 +27,9 @@ VENDORS = re.compile(r"nvidia|(?<![a-z])amd(?![a-z])|amdgpu|intel|apple|asahi|(?
 # The vendor that a request without one means, part of the GpuSpec type; KFD, an interface of
 # the kernel that host/ reads like any other part of sysfs; and the key under which an operator
 # says where a driver's files are: what is read there has no vendor's name.
+# A member of CDI's (and OCI's) form that is about processors' caches.
 VENDOR_EXCEPTIONS = {
+    "lib/oci/cdi_edits.c": re.compile(r"intelRdt"),
     "lib/oci/settings.c": re.compile(r'\{"nvidia", read_driver\}'),
     "lib/model/gpu_spec.h": re.compile(r"#define GPU_SPEC_DEFAULT_VENDOR\b.*"),
     "lib/host/kfd.h": re.compile(r"\w*kfd\w*"),
