@@ -348,6 +348,9 @@ SUITES = {
     "attack-driver": lambda: attack_suite("driver_files.py", "100"),
     "attack-load": lambda: attack_suite("load.py", "2000"),
     "fuzz": lambda: fuzz_suite(60),
+    # What test/gpu/check_gpu.py says of a real GPU, with a made one.
+    "gpu-script": lambda: tap_suite("release", "test/gpu/test_made_driver.py", "--hook",
+                                    os.path.join(RELEASE, PROGRAM), limit=300),
     "check-itself": lambda: tap_suite("release", "test/check_itself.py", limit=180),
     "install": lambda: tap_suite("release", "test/install.py", RELEASE, limit=120),
     "demo": lambda: command_suite("make demo", "contrib/demo",
