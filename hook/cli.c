@@ -34,6 +34,12 @@ static const struct command commands[] = {
 		.is_hook = true,
 	},
 	{
+		.name = "precreate",
+		.help = "podman's stage: config.json on standard input, edited on output",
+		.run = run_precreate,
+		.is_hook = true,
+	},
+	{
 		.name = "plan",
 		.help = "says what a container would get, and changes nothing",
 		.run = run_plan,

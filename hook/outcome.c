@@ -10,6 +10,7 @@
 #include "stage/check_plan.h"
 #include "stage/check_policy.h"
 #include "stage/inspect_container.h"
+#include "stage/take_choice.h"
 
 void outcome_clear(struct outcome *outcome)
 {
@@ -104,6 +105,7 @@ static int choose_and_keep(const struct host *host, const struct request *reques
 {
 	const struct lease_holder holder = request_lease_holder(request);
 	const struct settings *settings = &request->parsed.settings;
+	const struct choice *choice = &request->parsed.config.choice;
 	const struct gpu_spec *spec = &request->parsed.spec;
 	struct select_terms terms;
 	int r;
@@ -114,6 +116,10 @@ static int choose_and_keep(const struct host *host, const struct request *reques
 	}
 	terms = lease_terms(&outcome->lease, settings->order);
 	r = choose_gpus(host, spec, &terms, outcome, err);
+	if (r == 0 && choice->n > 0) {
+		r = take_choice(choice, spec, &outcome->inventory, &terms,
+				&outcome->selection, err);
+	}
 	if (r == 0) {
 		r = check_policy_gpus(&settings->policy, request->file.path,
 				      &outcome->selection, err);
@@ -181,6 +187,9 @@ int outcome_plan(struct host *host, struct request *request, enum purpose purpos
 		return r;
 	}
 	r = build_plan(spec, &outcome->selection, ctr, &outcome->plan, err);
+	if (r == 0 && request->can_add_groups) {
+		r = check_plan_add_groups(&outcome->plan, ctr, err);
+	}
 	if (r == 0) {
 		check_policy_warn(left_out, file, &outcome->plan);
 		warn_of_absence(request, purpose, outcome);

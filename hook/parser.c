@@ -22,12 +22,16 @@ static int parse_request(const struct parser_input *input, struct parsed *parsed
 	struct oci_config *config = &parsed->config;
 	int r;
 
-	r = oci_config_parse(input->config->data, input->config->len, input->key, config,
-			     err);
+	r = input->hook_path ? config_edit_parse(input->config->data, input->config->len,
+						 input->key, input->hook_path, config,
+						 &parsed->edit, err)
+			     : oci_config_parse(input->config->data, input->config->len,
+						input->key, config, err);
 	if (r < 0 || !config->request) {
 		return r;
 	}
 	parsed->has_request = true;
+	parsed->has_edit = input->hook_path != NULL;
 	r = gpu_spec_parse(config->request, config->request_len, &parsed->spec, err);
 	if (r < 0) {
 		return err_wrap(err, "read annotation '%s'", config->request_key);
@@ -159,7 +163,7 @@ static int read_reply(const struct parser_input *input, int fd, pid_t child,
 	if (r < 0) {
 		return r;
 	}
-	r = message_decode(reply.data, reply.len, ret, err);
+	r = message_decode(reply.data, reply.len, input->config, ret, err);
 	bytes_clear(&reply);
 	/* What the caller counts on, whoever wrote the reply. */
 	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {

@@ -22,6 +22,7 @@ struct parser_input {
 	const struct bytes *state;    /* or NULL: none, as for `plan` */
 	const struct bytes *config;   /* or NULL */
 	const char *key;	      /* of the annotation; with `config` */
+	const char *hook_path; /* our program, to add to `config`; or NULL: not to */
 
 	/* Called in the parent while the child works, to use that time; its failure is
 	   parser_run()'s. NULL: nothing. */

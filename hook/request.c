@@ -209,6 +209,37 @@ int request_read_stopped(const struct cli *cli, struct request *request, struct 
 	return r;
 }
 
+int request_read_config(const struct cli *cli, const char *hook_path,
+			struct request *request, struct bytes *ret, struct err *err)
+{
+	struct parser_input input = {0};
+	struct bytes config = {0};
+	autofree char *key = NULL;
+	int r;
+
+	read_settings(cli, request);
+	r = find_key(cli, request, &key, err);
+	if (r == 0) {
+		r = read_all(STDIN_FILENO, "config.json on standard input",
+			     LIMIT_CONFIG_BYTES, STATE_DEADLINE_MS, &config, err);
+	}
+	if (r == 0 && oci_config_may_request(config.data, config.len, key)) {
+		input = input_of(request);
+		input.config = &config;
+		input.key = key;
+		input.hook_path = hook_path;
+		input.meanwhile = use_the_time;
+		input.context = request;
+		r = parser_run(&input, &request->parsed, err);
+	}
+	if (r < 0) {
+		bytes_clear(&config);
+		return r;
+	}
+	*ret = config;
+	return 0;
+}
+
 bool request_is_asking(const struct request *request)
 {
 	return request->parsed.has_request && gpu_spec_is_request(&request->parsed.spec);

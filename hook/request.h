@@ -27,6 +27,7 @@ struct request {
 	struct err doubt; /* why the bundle or its config.json may be a stranger's */
 	struct parsed parsed;
 	const char *host_root; /* borrowed */
+	bool can_add_groups;   /* to the container's process, by the command's back end */
 	struct host host;      /* opened while the parser worked, or not */
 };
 
@@ -55,7 +56,17 @@ int request_read_state(const struct cli *cli, struct request *request, struct er
  */
 int request_read_stopped(const struct cli *cli, struct request *request, struct err *err);
 
-/* The same as request_read_state() for a bundle that is named on the command line; there is no state then. */
+/**
+ * request_read_config() - precreate's way: config.json itself on standard input
+ * @hook_path:	our own program
+ * @ret:	the text, bytes_clear() it; `request->parsed.edit` says where to add to it
+ * @err:	as request_read_state()
+ */
+int request_read_config(const struct cli *cli, const char *hook_path,
+			struct request *request, struct bytes *ret, struct err *err);
+
+/* As request_read_state(), for a bundle that is named on the command line; there is no state
+   then. */
 int request_read_bundle(const struct cli *cli, struct request *request, struct err *err);
 
 /* The settings alone; the defaults where there is something wrong with them. */

@@ -21,6 +21,18 @@
 #include "sandbox.h"
 #include "stage/check_plan.h"
 
+/* By precreate, CDI or the engine's own option. */
+static bool config_allows(const struct oci_config *config, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		if (!container_allows_node(&config->container, plan->nodes[i].major,
+					   plan->nodes[i].minor)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static int apply(const struct request *request, const struct host *host,
 		 struct plan *plan, struct err *err)
 {
@@ -31,6 +43,7 @@ static int apply(const struct request *request, const struct host *host,
 		.pid = state->pid,
 		.id = state->id,
 		.host_root_fd = host->root_fd,
+		.has_device_rules = config_allows(&request->parsed.config, plan),
 		.entered = sandbox_enter_container,
 		.warnings = warnings,
 		.must_last = request->parsed.settings.is_systemd_strict,

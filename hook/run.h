@@ -10,3 +10,4 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err);
 int run_poststop(const struct cli *cli, struct report *report, struct err *err);
 int run_plan(const struct cli *cli, struct report *report, struct err *err);
 int run_list(const struct cli *cli, struct report *report, struct err *err);
+int run_precreate(const struct cli *cli, struct report *report, struct err *err);

@@ -315,6 +315,9 @@ SUITES = {
     "e2e-sharing": lambda: e2e_suite("sharing.py", "rules"),
     "e2e-sharing-faults": lambda: e2e_suite("sharing.py", "faults", limit=300),
     "e2e-sharing-storm": lambda: e2e_suite("sharing.py", "storm", limit=300),
+    "e2e-podman-precreate": lambda: e2e_suite("podman.py", "root-precreate", limit=300),
+    "e2e-podman-rootless-precreate":
+        lambda: e2e_suite("podman.py", "rootless-precreate", limit=300),
     "e2e-systemd-v1": lambda: e2e_suite("systemd.py", "v1"),
     "e2e-systemd-v2": lambda: e2e_suite("systemd.py", "v2"),
     # Not undo: its faults are the n-th calls of the program, and would hit the sanitizer's.

@@ -57,3 +57,7 @@
 /* A Debian desktop has some 4,000 libraries of 110 bytes each in its ld.so.cache; four times
    that. */
 #define LIMIT_LD_CACHE_BYTES (2U * 1024U * 1024U)
+
+/* Devices, device rules and mounts of a config.json: a privileged container gets all of the
+   host's /dev, some 1,000 nodes on a host with many disks. */
+#define LIMIT_CONFIG_ENTRIES 4096U

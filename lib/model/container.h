@@ -4,9 +4,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+
+#define DEVICE_RULE_ANY UINT32_MAX
+
+/* One entry of linux.resources.devices. */
+struct device_rule {
+	bool allows;
+	bool is_for_chars; /* false: for block devices alone */
+	uint32_t major;	   /* or DEVICE_RULE_ANY */
+	uint32_t minor;	   /* or DEVICE_RULE_ANY */
+	bool reads;
+	bool writes;
+};
 
 /* The ids are the ones inside the container: with a user namespace they are not the host's. */
 struct container {
@@ -17,6 +30,8 @@ struct container {
 	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
 	bool keeps_groups;	 /* crun gives it the groups of its caller */
 	bool is_rootless;	 /* we run in a user namespace, and so will it */
+	struct device_rule *device_rules; /* in the order of config.json */
+	size_t n_device_rules;
 
 	/* Where its loader looks for libraries without being told, and the same for its 32-bit
 	   programs; NULL: nowhere. Of fixed lists, see stage/inspect_container. */
@@ -28,3 +43,15 @@ struct container {
 
 void container_clear(struct container *ctr);
 DEFINE_CLEANUP(struct container, container_clear)
+
+/* Is the process in this group, by its own or an additional one? */
+bool container_has_group(const struct container *ctr, gid_t gid);
+
+/**
+ * container_allows_node() - Do the rules of config.json allow reading and writing?
+ *
+ * Of the rules that fit, the last one decides. Without any rule the answer is no: what a
+ * runtime allows then is its own affair.
+ * Source: OCI runtime spec 1.2, config-linux.md, "Allowed Device list".
+ */
+bool container_allows_node(const struct container *ctr, uint32_t major, uint32_t minor);

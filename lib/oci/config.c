@@ -15,9 +15,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/trusted_file.h"
+#include "oci/config_json.h"
 #include "oci/json.h"
-
-#define WHAT "config.json"
 
 /* (uid_t)-1 means "leave it as it is" in chown() and setresuid(): it is nobody's id. */
 #define ID_MAX (UINT32_MAX - 1)
@@ -28,6 +27,7 @@ void oci_config_clear(struct oci_config *config)
 	free(config->request);
 	free(config->request_key);
 	container_clear(&config->container);
+	choice_clear(&config->choice);
 	*config = (struct oci_config){0};
 }
 
@@ -103,15 +103,15 @@ void oci_config_check_owner(int bundle_fd, const char *bundle,
 
 int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct err *err)
 {
-	autoclose int fd =
-		trusted_file_open(bundle_fd, WHAT, TRUSTED_OWNER_SELF, WHAT, doubt, err);
+	autoclose int fd = trusted_file_open(bundle_fd, CONFIG_WHAT, TRUSTED_OWNER_SELF,
+					     CONFIG_WHAT, doubt, err);
 
 	if (fd == -ENOENT) {
 		return err_set(err, ENOENT,
 			       "read config.json: the bundle has none; "
 			       "give the directory that holds config.json");
 	}
-	return fd < 0 ? fd : read_all(fd, WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
+	return fd < 0 ? fd : read_all(fd, CONFIG_WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
 }
 
 /* ---- the quick look ------------------------------------------------------------------ */
@@ -197,26 +197,25 @@ bool oci_config_may_request(const char *text, size_t len, const char *key)
 
 /* ---- members ------------------------------------------------------------------------- */
 
-/* Absent is fine: *ret is NULL then. */
-static int read_object(const json_t *parent, const char *key, const char *path,
+int config_read_object(const json_t *parent, const char *key, const char *path,
 		       const json_t **ret, struct err *err)
 {
 	const json_t *object = json_member(parent, key);
 
 	if (object && !json_is_object(object)) {
-		return json_wrong(err, WHAT, path, "an object", object);
+		return json_wrong(err, CONFIG_WHAT, path, "an object", object);
 	}
 	*ret = object;
 	return 0;
 }
 
-static int read_array(const json_t *parent, const char *key, const char *path,
+int config_read_array(const json_t *parent, const char *key, const char *path,
 		      const json_t **ret, struct err *err)
 {
 	const json_t *array = json_member(parent, key);
 
 	if (array && !json_is_array(array)) {
-		return json_wrong(err, WHAT, path, "an array", array);
+		return json_wrong(err, CONFIG_WHAT, path, "an array", array);
 	}
 	*ret = array;
 	return 0;
@@ -228,7 +227,8 @@ static int read_id(const json_t *value, const char *path, uint32_t *ret, struct 
 	double id = json_real_value(value);
 
 	if (!json_is_real(value) || id < 0 || id > ID_MAX || (double)(uint32_t)id != id) {
-		return json_wrong(err, WHAT, path, "an id from 0 to 4294967294", value);
+		return json_wrong(err, CONFIG_WHAT, path, "an id from 0 to 4294967294",
+				  value);
 	}
 	*ret = (uint32_t)id;
 	return 0;
@@ -252,8 +252,8 @@ static int read_additional_gids(const json_t *user, struct container *ctr,
 	const json_t *gid;
 	size_t i;
 
-	if (read_array(user, "additionalGids", "process.user.additionalGids", &gids,
-		       err) < 0) {
+	if (config_read_array(user, "additionalGids", "process.user.additionalGids",
+			      &gids, err) < 0) {
 		return -err->code;
 	}
 	ctr->additional_gids = xcalloc(json_array_size(gids), sizeof(gid_t));
@@ -274,8 +274,8 @@ static int read_user(const json_t *config, struct container *ctr, struct err *er
 	const json_t *process = NULL;
 	const json_t *user = NULL;
 
-	if (read_object(config, "process", "process", &process, err) < 0 ||
-	    read_object(process, "user", "process.user", &user, err) < 0 ||
+	if (config_read_object(config, "process", "process", &process, err) < 0 ||
+	    config_read_object(process, "user", "process.user", &user, err) < 0 ||
 	    read_member_id(user, "uid", "process.user.uid", &ctr->uid, err) < 0 ||
 	    read_member_id(user, "gid", "process.user.gid", &ctr->gid, err) < 0) {
 		return -err->code;
@@ -290,8 +290,9 @@ static int read_namespaces(const json_t *config, struct container *ctr, struct e
 	const json_t *entry;
 	size_t i;
 
-	if (read_object(config, "linux", "linux", &os, err) < 0 ||
-	    read_array(os, "namespaces", "linux.namespaces", &namespaces, err) < 0) {
+	if (config_read_object(config, "linux", "linux", &os, err) < 0 ||
+	    config_read_array(os, "namespaces", "linux.namespaces", &namespaces, err) <
+		    0) {
 		return -err->code;
 	}
 	json_array_foreach (namespaces, i, entry) {
@@ -301,7 +302,7 @@ static int read_namespaces(const json_t *config, struct container *ctr, struct e
 		if (!json_is_string(type)) {
 			(void)snprintf(path, sizeof(path), "linux.namespaces[%zu].type",
 				       i);
-			return json_wrong(err, WHAT, path, "a string", type);
+			return json_wrong(err, CONFIG_WHAT, path, "a string", type);
 		}
 		if (text_equals(json_string_value(type), "user")) {
 			ctr->has_user_namespace = true;
@@ -315,12 +316,12 @@ static int read_root_path(const json_t *config, char **ret, struct err *err)
 	const json_t *root = NULL;
 	const json_t *path;
 
-	if (read_object(config, "root", "root", &root, err) < 0) {
+	if (config_read_object(config, "root", "root", &root, err) < 0) {
 		return -err->code;
 	}
 	path = json_member(root, "path");
 	if (json_string_length(path) == 0) {
-		return json_wrong(err, WHAT, "root.path", "a path", path);
+		return json_wrong(err, CONFIG_WHAT, "root.path", "a path", path);
 	}
 	*ret = xstrdup(json_string_value(path));
 	return 0;
@@ -338,7 +339,7 @@ static int read_annotation(const json_t *annotations, const char *key, const jso
 	if (value && !json_is_string(value)) {
 		autofree char *path = xasprintf("annotations['%.200s']", key);
 
-		return json_wrong(err, WHAT, path, "a string", value);
+		return json_wrong(err, CONFIG_WHAT, path, "a string", value);
 	}
 	*ret = value;
 	return 0;
@@ -411,7 +412,8 @@ static int read_request(const json_t *object, const char *key, struct oci_config
 	const char *name = NULL;
 	bool is_sandbox = false;
 
-	if (read_object(object, "annotations", "annotations", &annotations, err) < 0 ||
+	if (config_read_object(object, "annotations", "annotations", &annotations, err) <
+		    0 ||
 	    read_is_sandbox(annotations, &is_sandbox, err) < 0 ||
 	    read_container_name(annotations, &name, err) < 0) {
 		return -err->code;
@@ -440,16 +442,53 @@ static int read_request(const json_t *object, const char *key, struct oci_config
 	return 0;
 }
 
+int config_read(const json_t *object, const char *key, struct oci_config *ret,
+		struct err *err)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+
+	if (read_root_path(object, &config.root_path, err) < 0 ||
+	    read_user(object, &config.container, err) < 0 ||
+	    read_namespaces(object, &config.container, err) < 0 ||
+	    config_read_device_rules(object, &config.container, err) < 0 ||
+	    read_request(object, key, &config, err) < 0) {
+		return -err->code;
+	}
+	*ret = config;
+	config = (struct oci_config){0};
+	return 0;
+}
+
+/* A choice means something beside a request alone. */
+static int read_choice(const json_t *object, struct oci_config *config, struct err *err)
+{
+	const json_t *annotations = NULL;
+	const json_t *value = NULL;
+
+	if (!config->request) {
+		return 0;
+	}
+	if (config_read_object(object, "annotations", "annotations", &annotations, err) <
+		    0 ||
+	    read_annotation(annotations, CHOICE_ANNOTATION, &value, err) < 0) {
+		return -err->code;
+	}
+	if (value && choice_parse(json_string_value(value), json_string_length(value),
+				  &config->choice, err) < 0) {
+		return err_wrap(err, "read annotation '" CHOICE_ANNOTATION "'");
+	}
+	return 0;
+}
+
 int oci_config_parse(const char *text, size_t len, const char *key,
 		     struct oci_config *ret, struct err *err)
 {
 	cleanup(oci_config_clearp) struct oci_config config = {0};
-	cleanup(json_decrefp) json_t *object = json_parse_wide(text, len, WHAT, err);
+	cleanup(json_decrefp) json_t *object =
+		json_parse_wide(text, len, CONFIG_WHAT, err);
 
-	if (!object || read_root_path(object, &config.root_path, err) < 0 ||
-	    read_user(object, &config.container, err) < 0 ||
-	    read_namespaces(object, &config.container, err) < 0 ||
-	    read_request(object, key, &config, err) < 0) {
+	if (!object || config_read(object, key, &config, err) < 0 ||
+	    read_choice(object, &config, err) < 0) {
 		return -err->code;
 	}
 	*ret = config;

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "model/choice.h"
 #include "model/container.h"
 
 #define OCI_DEFAULT_ANNOTATION "io.oci-gpu-hook.gpu"
@@ -24,6 +25,7 @@ struct oci_config {
 	size_t request_len; /* a value may not hold a NUL, see json_parse() */
 	char *request_key;  /* the key it was found under, for messages */
 	struct container container;
+	struct choice choice; /* made before, for this container; `n` is 0: none */
 };
 
 void oci_config_clear(struct oci_config *config);

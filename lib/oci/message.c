@@ -26,6 +26,7 @@ void parsed_clear(struct parsed *parsed)
 	oci_state_clear(&parsed->state);
 	oci_config_clear(&parsed->config);
 	gpu_spec_clear(&parsed->spec);
+	config_edit_clear(&parsed->edit);
 	*parsed = (struct parsed){0};
 }
 
@@ -94,6 +95,17 @@ static void put_container(struct message *message, const struct container *ctr)
 	}
 	put_u32(message, ctr->has_user_namespace);
 	put_u32(message, ctr->keeps_groups);
+	put_u32(message, (uint32_t)ctr->n_device_rules);
+	for (size_t i = 0; i < ctr->n_device_rules; i++) {
+		const struct device_rule *rule = &ctr->device_rules[i];
+
+		put_u32(message, rule->allows);
+		put_u32(message, rule->is_for_chars);
+		put_u32(message, rule->major);
+		put_u32(message, rule->minor);
+		put_u32(message, rule->reads);
+		put_u32(message, rule->writes);
+	}
 }
 
 static void put_spec(struct message *message, const struct gpu_spec *spec)
@@ -111,6 +123,38 @@ static void put_spec(struct message *message, const struct gpu_spec *spec)
 	put_u32(message, spec->sharing);
 	put_u32(message, spec->capabilities);
 	put_u32(message, spec->has_capabilities);
+}
+
+static void put_strings(struct message *message, char *const *texts, size_t n)
+{
+	put_u32(message, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		put_string(message, texts[i]);
+	}
+}
+
+static void put_edit(struct message *message, const struct config_edit *edit)
+{
+	for (int i = 0; i < PLACE_COUNT; i++) {
+		put_u32(message, edit->places.place[i].state);
+		put_u32(message, edit->places.place[i].start);
+		put_u32(message, edit->places.place[i].end);
+		put_u32(message, edit->places.place[i].last_end);
+	}
+	put_u32(message, (uint32_t)edit->n_devices);
+	for (size_t i = 0; i < edit->n_devices; i++) {
+		put_string(message, edit->devices[i].path);
+		put_u32(message, (unsigned char)edit->devices[i].type);
+		put_u32(message, edit->devices[i].major);
+		put_u32(message, edit->devices[i].minor);
+	}
+	put_u32(message, (uint32_t)edit->n_mounts);
+	for (size_t i = 0; i < edit->n_mounts; i++) {
+		put_string(message, edit->mounts[i].destination);
+		put_string(message, edit->mounts[i].source);
+		put_u32(message, edit->mounts[i].is_bind);
+	}
+	put_u32(message, edit->has_hook);
 }
 
 void message_encode(const struct parsed *parsed, const struct err *err,
@@ -132,6 +176,12 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 		if (parsed->has_request) {
 			put_string(&message, parsed->config.request_key);
 			put_spec(&message, &parsed->spec);
+			put_strings(&message, parsed->config.choice.ids,
+				    parsed->config.choice.n);
+			put_u32(&message, parsed->has_edit);
+		}
+		if (parsed->has_request && parsed->has_edit) {
+			put_edit(&message, &parsed->edit);
 		}
 	}
 	*ret = message;
@@ -227,6 +277,23 @@ static void get_first_part(struct reader *reader, struct parsed *parsed)
 	}
 }
 
+static void get_device_rules(struct reader *reader, struct container *ctr)
+{
+	uint32_t n = get_bounded(reader, LIMIT_CONFIG_ENTRIES);
+
+	ctr->device_rules = xcalloc(n, sizeof(*ctr->device_rules));
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		struct device_rule *rule = &ctr->device_rules[ctr->n_device_rules++];
+
+		rule->allows = get_bool(reader);
+		rule->is_for_chars = get_bool(reader);
+		rule->major = get_u32(reader);
+		rule->minor = get_u32(reader);
+		rule->reads = get_bool(reader);
+		rule->writes = get_bool(reader);
+	}
+}
+
 static void get_container(struct reader *reader, struct container *ctr)
 {
 	uint32_t n;
@@ -245,15 +312,17 @@ static void get_container(struct reader *reader, struct container *ctr)
 	}
 	ctr->has_user_namespace = get_bool(reader);
 	ctr->keeps_groups = get_bool(reader);
+	get_device_rules(reader, ctr);
 }
 
-static void get_devices(struct reader *reader, struct gpu_spec *spec)
+/* At most one for each GPU. */
+static void get_strings(struct reader *reader, char ***ret, size_t *ret_n)
 {
 	uint32_t n = get_bounded(reader, LIMIT_GPUS);
 
-	spec->devices = xcalloc(n, sizeof(*spec->devices));
+	*ret = xcalloc(n, sizeof(**ret));
 	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
-		spec->devices[spec->n_devices++] = get_string(reader);
+		(*ret)[(*ret_n)++] = get_string(reader);
 	}
 }
 
@@ -264,14 +333,59 @@ static void get_spec(struct reader *reader, struct gpu_spec *spec)
 	spec->vendor = get_string(reader);
 	spec->has_vendor = get_bool(reader);
 	spec->mode = get_optional_string(reader);
-	get_devices(reader, spec);
+	get_strings(reader, &spec->devices, &spec->n_devices);
 	spec->model = get_optional_string(reader);
 	spec->sharing = (enum gpu_sharing)get_bounded(reader, GPU_SHARING_COUNT - 1);
 	spec->capabilities = get_bounded(reader, (1U << GPU_CAPABILITY_COUNT) - 1);
 	spec->has_capabilities = get_bool(reader);
 }
 
-static void get_parsed(struct reader *reader, struct parsed *parsed)
+static void get_places(struct reader *reader, const struct bytes *config,
+		       struct config_places *places)
+{
+	for (int i = 0; i < PLACE_COUNT; i++) {
+		struct place *place = &places->place[i];
+
+		place->state =
+			(enum place_state)get_bounded(reader, PLACE_STATE_COUNT - 1);
+		place->start = get_u32(reader);
+		place->end = get_u32(reader);
+		place->last_end = get_u32(reader);
+	}
+	reader->is_bad |=
+		!config || !config_places_fit(places, config->data, config->len);
+}
+
+static void get_edit(struct reader *reader, const struct bytes *config,
+		     struct config_edit *edit)
+{
+	uint32_t n;
+
+	get_places(reader, config, &edit->places);
+	n = get_bounded(reader, LIMIT_CONFIG_ENTRIES);
+	edit->devices = xcalloc(n, sizeof(*edit->devices));
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		struct config_device *device = &edit->devices[edit->n_devices++];
+
+		device->path = get_string(reader);
+		device->type = (char)get_bounded(reader, UCHAR_MAX);
+		device->major = get_u32(reader);
+		device->minor = get_u32(reader);
+	}
+	n = get_bounded(reader, LIMIT_CONFIG_ENTRIES);
+	edit->mounts = xcalloc(n, sizeof(*edit->mounts));
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		struct config_mount *mount = &edit->mounts[edit->n_mounts++];
+
+		mount->destination = get_string(reader);
+		mount->source = get_string(reader);
+		mount->is_bind = get_bool(reader);
+	}
+	edit->has_hook = get_bool(reader);
+}
+
+static void get_parsed(struct reader *reader, const struct bytes *config,
+		       struct parsed *parsed)
 {
 	parsed->state.id = get_optional_string(reader);
 	parsed->state.bundle = get_optional_string(reader);
@@ -282,11 +396,17 @@ static void get_parsed(struct reader *reader, struct parsed *parsed)
 	if (parsed->has_request) {
 		parsed->config.request_key = get_string(reader);
 		get_spec(reader, &parsed->spec);
+		get_strings(reader, &parsed->config.choice.ids, &parsed->config.choice.n);
+		parsed->has_edit = get_bool(reader);
 		reader->is_bad |= !parsed->config.root_path;
+	}
+	if (parsed->has_edit) {
+		get_edit(reader, config, &parsed->edit);
 	}
 }
 
-int message_decode(const char *data, size_t len, struct parsed *ret, struct err *err)
+int message_decode(const char *data, size_t len, const struct bytes *config,
+		   struct parsed *ret, struct err *err)
 {
 	cleanup(parsed_clearp) struct parsed parsed = {0};
 	struct reader reader = {.at = data, .left = len};
@@ -299,7 +419,7 @@ int message_decode(const char *data, size_t len, struct parsed *ret, struct err 
 	if (code != 0) {
 		get_child_error(&reader, code, &child_err);
 	} else {
-		get_parsed(&reader, &parsed);
+		get_parsed(&reader, config, &parsed);
 	}
 	/* Nothing may follow. */
 	if (reader.is_bad || reader.left > 0) {

@@ -21,10 +21,12 @@
 #include "base/err.h"
 #include "model/gpu_spec.h"
 #include "oci/config.h"
+#include "oci/config_edit.h"
 #include "oci/settings.h"
 #include "oci/state.h"
 
-/* A reply is at most: 64 Ki groups, 256 devices, a policy, some paths and names. */
+/* A reply is at most: 64 Ki groups, 256 devices, a policy, 4,096 rules, some paths and names;
+   for precreate also the paths of some thousand mounts and devices. */
 #define LIMIT_MESSAGE_BYTES (1024U * 1024U)
 
 /* What the configuration file, a bundle and its state say, as far as the rest of the program
@@ -37,6 +39,8 @@ struct parsed {
 		config;	      /* `request` is not passed on, only whether there is one */
 	struct gpu_spec spec; /* of the request */
 	bool has_request;
+	struct config_edit edit; /* if config.json is to be added to; `places` fit it */
+	bool has_edit;
 };
 
 void parsed_clear(struct parsed *parsed);
@@ -59,9 +63,12 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 
 /**
  * message_decode() - Read a reply, both parts
+ * @config:	the text that the child has parsed, for which the places of `edit` are; NULL:
+ *		none, a reply with them is bad
  * @ret:	filled on success; after an error of the child's own, its first part alone.
  *		parsed_clear() it
  * @err:	the child's own error, made one line; or EBADMSG: the message is not what
  *		message_encode_settings() and message_encode() write
  */
-int message_decode(const char *data, size_t len, struct parsed *ret, struct err *err);
+int message_decode(const char *data, size_t len, const struct bytes *config,
+		   struct parsed *ret, struct err *err);

@@ -223,19 +223,6 @@ static int check_paths(const struct plan *plan, struct err *err)
 
 /* ---- access ------------------------------------------------------------------------ */
 
-static bool has_group(const struct container *ctr, gid_t gid)
-{
-	if (ctr->gid == gid) {
-		return true;
-	}
-	for (size_t i = 0; i < ctr->n_additional_gids; i++) {
-		if (ctr->additional_gids[i] == gid) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool may(const struct plan_node *node, unsigned int shift)
 {
 	mode_t needed = node->is_for_reading ? MODE_READ : MODE_READ_WRITE;
@@ -243,9 +230,21 @@ static bool may(const struct plan_node *node, unsigned int shift)
 	return (node->mode >> shift & needed) == needed;
 }
 
+/* Its own, or one that the plan gives it. */
+static bool has_group(const struct plan *plan, const struct container *ctr, gid_t gid)
+{
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		if (plan->additional_gids[i] == gid) {
+			return true;
+		}
+	}
+	return container_has_group(ctr, gid);
+}
+
 /* As the kernel does it: the first class that fits decides, even if a later one would
    allow more. Source: path_resolution(7), "Permissions". */
-static bool may_open(const struct container *ctr, const struct plan_node *node)
+static bool may_open(const struct plan *plan, const struct container *ctr,
+		     const struct plan_node *node)
 {
 	if (ctr->uid == 0) {
 		return true;
@@ -253,7 +252,7 @@ static bool may_open(const struct container *ctr, const struct plan_node *node)
 	if (ctr->uid == node->uid) {
 		return may(node, 6);
 	}
-	if (has_group(ctr, node->gid)) {
+	if (has_group(plan, ctr, node->gid)) {
 		return may(node, 3);
 	}
 	return may(node, 0);
@@ -267,6 +266,12 @@ static bool has_foreign_ids(const struct container *ctr, const struct plan_node 
 	return ctr->has_user_namespace ||
 	       (ctr->is_rootless &&
 		(node->uid == OVERFLOW_UID || node->gid == OVERFLOW_UID));
+}
+
+static bool would_group_help(const struct plan *plan, const struct container *ctr,
+			     const struct plan_node *node)
+{
+	return ctr->uid != node->uid && !has_group(plan, ctr, node->gid) && may(node, 3);
 }
 
 static void warn_of_access(struct plan *plan, const struct plan_node *node,
@@ -287,10 +292,10 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 		}
 		return;
 	}
-	if (may_open(ctr, node)) {
+	if (may_open(plan, ctr, node)) {
 		return;
 	}
-	if (ctr->uid != node->uid && !has_group(ctr, node->gid) && may(node, 3)) {
+	if (would_group_help(plan, ctr, node)) {
 		plan_warn(plan,
 			  "the process runs as %u:%u and '%s' is %u:%u %04o: it will not "
 			  "open; add group %u (podman --group-add %u)",
@@ -306,6 +311,26 @@ static void warn_of_access(struct plan *plan, const struct plan_node *node,
 }
 
 /* ---- both -------------------------------------------------------------------------- */
+
+int check_plan_add_groups(struct plan *plan, const struct container *ctr, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		const struct plan_node *node = &plan->nodes[i];
+		int r;
+
+		/* Group 0 opens far more than GPUs. */
+		if (ctr->has_user_namespace || node->state != DEVICE_PRESENT ||
+		    node->gid == 0 || may_open(plan, ctr, node) ||
+		    !would_group_help(plan, ctr, node)) {
+			continue;
+		}
+		r = plan_add_gid(plan, node->gid, err);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
 
 /* What to do about a node that is not there, behind a semicolon. */
 static void advise(const struct plan_node *node, char *buf, size_t size)

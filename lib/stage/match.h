@@ -36,5 +36,9 @@ bool match_has_model(const struct gpu *gpu, const struct gpu_spec *spec);
 bool match_must_compute(const struct gpu_spec *spec, const struct inventory *inv,
 			enum meaning meaning);
 
+/* Would a request by number take this GPU, if it is not the first? */
+bool match_is_candidate(const struct gpu *gpu, const struct gpu_spec *spec,
+			const struct inventory *inv);
+
 /* Is the device id a plain number? */
 bool match_is_index(const char *id, uint32_t *ret);

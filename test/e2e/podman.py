@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""podman.py --hook PROGRAM {root,rootless} - containers of podman, as people start them
+"""podman.py --hook PROGRAM KIND - containers of podman, as people start them
 
-The hook is registered through a hooks directory, with the file that `make install` puts
-there. podman keeps its images and everything else in the sandbox. The user of the rootless
+KIND is root or rootless, each also with -precreate behind it: then the hook is registered
+at that stage of podman's alone, and what it leaves to createRuntime it registers itself.
+
+The hook is registered through a hooks directory, with the file that is installed. podman keeps its images and everything else in the sandbox. The user of the rootless
 containers exists only there, in private copies of the files of /etc.
 """
 
@@ -24,7 +26,7 @@ import sandbox
 from container import AMD, AMD_LINKS, NVIDIA, Report, check_report
 
 OWN_KEY = "org.example.site-gpu"
-HOOKS_FILE = os.path.join(sandbox.TOP, "specs/hooks.d/oci-gpu-hook.json.in")
+HOOKS_FILES = os.path.join(sandbox.TOP, "specs/hooks.d")
 
 # In no passwd file that we know of; the subordinate ids lie above what useradd gives out.
 USER = "oci-gpu-hook-test"
@@ -33,8 +35,9 @@ SUBIDS = "2000000000:65536"
 
 
 class Podman:
-    def __init__(self, hook, is_rootless):
+    def __init__(self, hook, is_rootless, is_precreate):
         self.hook = hook
+        self.is_precreate = is_precreate
         self.is_rootless = is_rootless
         self.host = container.make_host()
         self.home = f"{sandbox.WORK}/home"
@@ -105,19 +108,20 @@ class Podman:
 
     def hooks_dir(self, name, *hook_args, key=container.KEY, host=None):
         """A hooks directory with the installed file, for a made host."""
+        file_name = "oci-gpu-hook-precreate.json" if self.is_precreate else "oci-gpu-hook.json"
         directory = f"{sandbox.WORK}/hooks-{name}"
         if os.path.isdir(directory):
             return directory
-        with open(HOOKS_FILE, encoding="utf-8") as file:
+        with open(f"{HOOKS_FILES}/{file_name}.in", encoding="utf-8") as file:
             text = file.read().replace("@bindir@", os.path.dirname(self.hook))
         hook = json.loads(text)
         hook["hook"]["path"] = self.hook
-        hook["hook"]["args"] = [*hook["hook"].get("args", ["oci-gpu-hook", "createRuntime"]),
+        hook["hook"]["args"] = [*hook["hook"]["args"],
                                 "--host-root", host or self.host, *hook_args]
         if key != container.KEY:
             hook["when"] = {"annotations": {f"^{key.replace('.', '[.]')}$": ".*"}}
         os.mkdir(directory)
-        with open(f"{directory}/oci-gpu-hook.json", "w", encoding="utf-8") as file:
+        with open(f"{directory}/{file_name}", "w", encoding="utf-8") as file:
             json.dump(hook, file)
         return directory
 
@@ -151,6 +155,12 @@ class Suite:
     def report(self, *args, **kwargs):
         return self.podman.report(*args, hooks=self.hooks, **kwargs)
 
+    def check(self, report, nodes, links, *, has_namespace=False, **kwargs):
+        """As check_report(). What podman knows from precreate, the runtime makes itself, but
+        for a user namespace, where it cannot."""
+        is_bound = not self.podman.is_precreate or self.podman.is_rootless or has_namespace
+        return check_report(report, nodes, links, is_bound=is_bound, **kwargs)
+
     @staticmethod
     def ask(value, key=container.KEY):
         return ["--annotation", f"{key}={value}"]
@@ -158,7 +168,7 @@ class Suite:
     def unregistered(self):
         """Without the hook nothing is there: what these tests rest on."""
         report = self.podman.report(*self.ask("nvidia:1"), hooks=f"{sandbox.WORK}/tmp")
-        return check_report(report, {}, {})
+        return self.check(report, {}, {})
 
     def no_request(self):
         """Without a request podman does not even call the hook; nothing is different."""
@@ -175,15 +185,15 @@ class Suite:
         return problems
 
     def one_nvidia(self):
-        return check_report(self.report(*self.ask("nvidia:1")), NVIDIA, {})
+        return self.check(self.report(*self.ask("nvidia:1")), NVIDIA, {})
 
     def one_amd(self):
         # The nodes are 0660: without the host's group only the real root may open them.
-        return check_report(self.report(*self.ask("amd:1")), AMD, AMD_LINKS,
+        return self.check(self.report(*self.ask("amd:1")), AMD, AMD_LINKS,
                             opens=not self.podman.is_rootless)
 
     def pairs_without_commas(self):
-        return check_report(self.report(*self.ask("vendor=nvidia;devices=0")), NVIDIA, {})
+        return self.check(self.report(*self.ask("vendor=nvidia;devices=0")), NVIDIA, {})
 
     def json_in_csv(self):
         """podman before 5 reads the option as CSV, later ones take it as it is."""
@@ -192,17 +202,17 @@ class Suite:
         argument = f"{container.KEY}={request}"
         if int(version.split(".")[0]) < 5:
             argument = '"' + argument.replace('"', '""') + '"'
-        return check_report(self.report("--annotation", argument), NVIDIA, {})
+        return self.check(self.report("--annotation", argument), NVIDIA, {})
 
     def through_crun(self):
         report = self.report(*self.ask("nvidia:1"), runtime="crun")
         # No control group, no device filter; a rootless container cannot make nodes.
-        return check_report(report, NVIDIA, {},
+        return self.check(report, NVIDIA, {},
                             refused="EPERM" if self.podman.is_rootless else None)
 
     def other_user(self):
         report = self.report("--user", "1000:1000", *self.ask("nvidia:1"))
-        problems = check_report(report, NVIDIA, {})
+        problems = self.check(report, NVIDIA, {})
         if report.ids != (1000, 1000):
             problems.append(f"the probe ran as {report.ids}")
         return problems
@@ -210,18 +220,19 @@ class Suite:
     def other_user_with_group(self):
         report = self.report("--user", "1000:1000", "--group-add",
                              str(container.RENDER_GROUP), *self.ask("amd:1"))
-        return check_report(report, AMD, AMD_LINKS)
+        return self.check(report, AMD, AMD_LINKS)
 
     def readonly_root(self):
         # podman's /tmp is nodev then, which says EACCES before the device filter is asked;
         # a rootless container cannot even make the node.
-        return check_report(self.report("--read-only", *self.ask("nvidia:1")), NVIDIA, {},
+        return self.check(self.report("--read-only", *self.ask("nvidia:1")), NVIDIA, {},
                             refused="EPERM" if self.podman.is_rootless else "EACCES")
 
     def user_namespace(self):
         args = ["--uidmap", "0:1:1000", "--gidmap", "0:1:1000"] if self.podman.is_rootless \
             else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
-        return check_report(self.report(*args, *self.ask("nvidia:1")), NVIDIA, {})
+        return self.check(self.report(*args, *self.ask("nvidia:1")), NVIDIA, {},
+                          has_namespace=True)
 
     def warned_of_groups(self, *args, **kwargs):
         """Return: the warnings in the hook's log about nodes that will not open"""
@@ -247,25 +258,51 @@ class Suite:
         return problems + [f"groups are kept, and it warns: {line}" for line in lines]
 
     def too_few(self):
+        if self.podman.is_precreate:
+            return self._too_few_in_log()
         result = self.podman.run(*self.ask("nvidia:5"), hooks=self.hooks)
         if result.returncode == 0:
             return "the container ran"
         return [] if "oci-gpu-hook: " in result.stderr else \
             f"podman does not show the hook's line: {result.stderr!r}"
 
+    def _too_few_in_log(self):
+        """podman throws away what a precreate hook says; the log has it."""
+        log = f"{self.podman.home}/hook.log"
+        settings = f"{self.podman.home}/settings.json"
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"log": {"target": f"file:{log}"}}, file)
+        os.chmod(settings, 0o644)
+        hooks = self.podman.hooks_dir("log", "--config", settings)
+        result = self.podman.run(*self.ask("nvidia:5"), hooks=hooks)
+        if result.returncode == 0:
+            return "the container ran"
+        with open(log, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        wanted = "select GPUs: 5 nvidia GPUs asked, 1 found"
+        return [] if len(lines) == 1 and wanted in lines[0] else f"the log is {lines}"
+
+    def other_user_gets_the_group(self):
+        """precreate can give what createRuntime cannot: the group that opens the node."""
+        report = self.report("--user", "1000:1000", *self.ask("amd:1"))
+        problems = self.check(report, AMD, AMD_LINKS)
+        if report.ids != (1000, 1000):
+            problems.append(f"the probe ran as {report.ids}")
+        return problems
+
     def image_that_asks(self):
         """An image's annotation counts like the operator's: podman copies it. That is why
         the next test's way is recommended where images are not trusted."""
-        return check_report(self.report(image="asks"), AMD, AMD_LINKS,
+        return self.check(self.report(image="asks"), AMD, AMD_LINKS,
                             opens=not self.podman.is_rootless)
 
     def image_that_asks_under_own_key(self):
         """A key of the site's own: the image gets nothing, the operator does."""
         hooks = self.podman.hooks_dir("own", "--annotation", OWN_KEY, key=OWN_KEY)
         report = self.podman.report(image="asks", hooks=hooks)
-        problems = check_report(report, {}, {})
+        problems = self.check(report, {}, {})
         report = self.podman.report(*self.ask("nvidia:1", OWN_KEY), image="asks", hooks=hooks)
-        return problems + check_report(report, NVIDIA, {})
+        return problems + self.check(report, NVIDIA, {})
 
     # ---- a driver's libraries --------------------------------------------------------------
 
@@ -320,6 +357,8 @@ class Suite:
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names.append("other_user_with_group")
+            if self.podman.is_precreate:
+                names.append("other_user_gets_the_group")
         else:
             names.append("warning_of_groups")
         return [(name.replace("_", " "), getattr(self, name)) for name in names]
@@ -327,14 +366,15 @@ class Suite:
 
 def main():
     tools = ["busybox", "podman", "runc", "crun"]
-    options = sandbox.arguments(__doc__, ("kind", ["root", "rootless"]), tools=tools)
-    is_rootless = options.kind == "rootless"
+    kinds = ["root", "rootless", "root-precreate", "rootless-precreate"]
+    options = sandbox.arguments(__doc__, ("kind", kinds), tools=tools)
+    is_rootless = options.kind.startswith("rootless")
     if is_rootless:
         why = sandbox.missing_tools(["newuidmap"])
         if why:
             sandbox.skip_all(why)
     runtimes.use_cgroup_v2()
-    suite = Suite(Podman(options.hook, is_rootless))
+    suite = Suite(Podman(options.hook, is_rootless, options.kind.endswith("precreate")))
     return sandbox.run_tests(suite.tests(), options.only)
 
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup(message_clearp) struct message again = {0};
 	struct err err = {0};
 
-	if (message_decode((const char *)data, size, &parsed, &err) < 0) {
+	if (message_decode((const char *)data, size, NULL, &parsed, &err) < 0) {
 		if (err.code == 0) {
 			abort();
 		}
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	encode(&parsed, &again);
 	if (parsed.settings_err.code != 0) {
-		if (message_decode(again.data, again.len, &same, &err) < 0) {
+		if (message_decode(again.data, again.len, NULL, &same, &err) < 0) {
 			abort();
 		}
 	} else if (again.len != size || memcmp(again.data, data, size) != 0) {

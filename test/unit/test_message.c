@@ -110,7 +110,7 @@ Test(message, a_reply_comes_out_as_it_went_in)
 
 	fill(&in);
 	encode(&in, &message);
-	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
+	cr_assert_eq(message_decode(message.data, message.len, NULL, &out, &err), 0, "%s",
 		     err.msg);
 	expect_settings(&out.settings);
 	cr_expect_eq(out.settings_err.code, 0);
@@ -151,7 +151,7 @@ Test(message, nothing_asked_for_is_a_reply_too)
 	settings_set_defaults(&in.settings);
 	in.state.id = xstrdup("");
 	encode(&in, &message);
-	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
+	cr_assert_eq(message_decode(message.data, message.len, NULL, &out, &err), 0, "%s",
 		     err.msg);
 	cr_expect_not(out.has_request);
 	cr_expect_null(out.state.bundle);
@@ -167,7 +167,8 @@ Test(message, the_childs_error_comes_through_as_one_line_beside_the_settings)
 
 	fill(&parsed);
 	encode_error(&parsed, &in, &message);
-	cr_assert_eq(message_decode(message.data, message.len, &out, &err), -EINVAL);
+	cr_assert_eq(message_decode(message.data, message.len, NULL, &out, &err),
+		     -EINVAL);
 	cr_expect_str_eq(err.msg, "read config.json: ?[31mred?line");
 	expect_settings(&out.settings);
 	cr_expect_null(out.state.id);
@@ -183,7 +184,7 @@ Test(message, broken_settings_are_no_error_of_the_reply)
 	fill(&in);
 	in.settings_err = (struct err){.code = EINVAL, .msg = "read c.json:\nbad"};
 	encode(&in, &message);
-	cr_assert_eq(message_decode(message.data, message.len, &out, &err), 0, "%s",
+	cr_assert_eq(message_decode(message.data, message.len, NULL, &out, &err), 0, "%s",
 		     err.msg);
 	cr_expect_eq(out.settings_err.code, EINVAL);
 	cr_expect_str_eq(out.settings_err.msg, "read c.json:?bad");
@@ -200,7 +201,7 @@ static void assert_refused(const char *data, size_t len)
 	struct err err = {0};
 
 	memcpy(copy, data, len);
-	cr_assert_eq(message_decode(copy, len, &out, &err), -EBADMSG);
+	cr_assert_eq(message_decode(copy, len, NULL, &out, &err), -EBADMSG);
 	cr_assert_str_eq(err.msg, "read the parser's reply: it is not one");
 	cr_assert_null(out.spec.vendor, "outputs are untouched on failure");
 	free(copy);
@@ -250,7 +251,7 @@ Test(message, absurd_numbers_do_not_come_through)
 
 			memcpy(copy, message.data, message.len);
 			memcpy(copy + at, &absurd[i], 4);
-			if (message_decode(copy, message.len, &out, &err) == 0) {
+			if (message_decode(copy, message.len, NULL, &out, &err) == 0) {
 				cr_assert_geq(out.state.pid, 0);
 				cr_assert_leq(out.spec.n_devices, 256);
 				cr_assert_lt(out.spec.sharing, GPU_SHARING_COUNT);

@@ -77,7 +77,7 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 	if (r == 0) {
 		r = own_dir_prepare(plan, &ret->undo, &ret->own_dir, err);
 	}
-	if (r == 0) {
+	if (r == 0 && !target->has_device_rules) {
 		r = cgroup_prepare(plan, &ret->process, target->id, &ret->undo,
 				   &ret->rules, cgroup_warning(target), err);
 	}

@@ -45,6 +45,10 @@ struct apply_target {
 	const char *rootfs_path; /* absolute */
 	int host_root_fd;	 /* where the plan's host paths are; borrowed */
 
+	/* The runtime was told to allow every node of the plan, so its device filter, and what
+	   systemd knows, have them: they are not looked at. */
+	bool has_device_rules;
+
 	/* Called right after setns(), to give up what is of no use in the container;
 	   its failure undoes all. NULL: nothing. */
 	int (*entered)(struct err *err);

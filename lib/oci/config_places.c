@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config_places.c - where in the text of a config.json something can be added */
+
+#include "oci/config_places.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/choice.h"
+
+#define WORD_NULL "null"
+
+static const struct {
+	const char *key;
+	enum place_id parent;
+	char open; /* the first and the last byte of the value */
+	char close;
+} infos[PLACE_COUNT] = {
+	[PLACE_TOP] = {NULL, PLACE_COUNT, '{', '}'},
+	[PLACE_ANNOTATIONS] = {"annotations", PLACE_TOP, '{', '}'},
+	[PLACE_CHOICE] = {CHOICE_ANNOTATION, PLACE_ANNOTATIONS, '"', '"'},
+	[PLACE_PROCESS] = {"process", PLACE_TOP, '{', '}'},
+	[PLACE_ENV] = {"env", PLACE_PROCESS, '[', ']'},
+	[PLACE_USER] = {"user", PLACE_PROCESS, '{', '}'},
+	[PLACE_GIDS] = {"additionalGids", PLACE_USER, '[', ']'},
+	[PLACE_MOUNTS] = {"mounts", PLACE_TOP, '[', ']'},
+	[PLACE_LINUX] = {"linux", PLACE_TOP, '{', '}'},
+	[PLACE_DEVICES] = {"devices", PLACE_LINUX, '[', ']'},
+	[PLACE_RESOURCES] = {"resources", PLACE_LINUX, '{', '}'},
+	[PLACE_DEVICE_RULES] = {"devices", PLACE_RESOURCES, '[', ']'},
+	[PLACE_HOOKS] = {"hooks", PLACE_TOP, '{', '}'},
+	[PLACE_CREATE_RUNTIME] = {"createRuntime", PLACE_HOOKS, '[', ']'},
+};
+
+/* ---- looking ------------------------------------------------------------------------- */
+
+/* The text has been parsed already, so this only has to keep within its bounds. */
+struct scanner {
+	const char *text;
+	size_t len;
+	size_t at;
+	struct config_places *places;
+};
+
+static bool is_at(const struct scanner *scanner, char c)
+{
+	return scanner->at < scanner->len && scanner->text[scanner->at] == c;
+}
+
+static void skip_blanks(struct scanner *scanner)
+{
+	while (is_at(scanner, ' ') || is_at(scanner, '\t') || is_at(scanner, '\r') ||
+	       is_at(scanner, '\n')) {
+		scanner->at++;
+	}
+}
+
+static bool skip_mark(struct scanner *scanner, char c)
+{
+	skip_blanks(scanner);
+	if (!is_at(scanner, c)) {
+		return false;
+	}
+	scanner->at++;
+	return true;
+}
+
+/* Behind the string's second quote. */
+static void skip_string(struct scanner *scanner)
+{
+	for (scanner->at++; scanner->at < scanner->len && !is_at(scanner, '"');
+	     scanner->at++) {
+		if (is_at(scanner, '\\')) {
+			scanner->at++;
+		}
+	}
+	scanner->at++;
+}
+
+/* Of any kind. Inside, brackets need only be counted. */
+static void skip_value(struct scanner *scanner)
+{
+	size_t depth = 0;
+
+	skip_blanks(scanner);
+	while (scanner->at < scanner->len) {
+		char c = scanner->text[scanner->at];
+
+		if (c == '"') {
+			skip_string(scanner);
+		} else if (c == '{' || c == '[') {
+			depth++;
+			scanner->at++;
+		} else if (depth > 0) {
+			depth -= c == '}' || c == ']';
+			scanner->at++;
+		} else if (memchr(",}] \t\r\n", c, 7)) {
+			return;
+		} else {
+			scanner->at++; /* of a number or a word */
+			continue;
+		}
+		if (depth == 0) {
+			return;
+		}
+	}
+}
+
+static int refuse(const struct scanner *scanner, struct err *err)
+{
+	return err_set(err, EINVAL,
+		       "read config.json: byte %zu: not what stands there in a "
+		       "config.json",
+		       scanner->at + 1);
+}
+
+/* Reads a key. Escapes are rare; jansson knows them all. Return: to free(), or NULL. */
+static char *read_key(struct scanner *scanner)
+{
+	cleanup(json_decrefp) json_t *key = NULL;
+	size_t start;
+
+	skip_blanks(scanner);
+	if (!is_at(scanner, '"')) {
+		return NULL;
+	}
+	start = scanner->at;
+	skip_string(scanner);
+	if (scanner->at > scanner->len) {
+		return NULL;
+	}
+	key = json_loadb(scanner->text + start, scanner->at - start, JSON_DECODE_ANY,
+			 NULL);
+	return json_is_string(key) ? xstrdup(json_string_value(key)) : NULL;
+}
+
+/* The place that is the member @key of @parent, or PLACE_COUNT. */
+static int find_member(enum place_id parent, const char *key, enum place_id *ret,
+		       struct err *err)
+{
+	*ret = PLACE_COUNT;
+	for (enum place_id id = PLACE_TOP; id < PLACE_COUNT; id++) {
+		if (id == PLACE_TOP || infos[id].parent != parent) {
+			continue;
+		}
+		if (text_equals(key, infos[id].key)) {
+			*ret = id;
+		} else if (parent != PLACE_ANNOTATIONS &&
+			   text_equals_no_case(key, infos[id].key)) {
+			return err_set(err, EINVAL,
+				       "read config.json: member '%s': it is spelled "
+				       "'%s', and some runtimes take both for the same",
+				       key, infos[id].key);
+		}
+	}
+	return 0;
+}
+
+static int scan_members(struct scanner *scanner, enum place_id id, struct err *err);
+
+static int scan_value(struct scanner *scanner, enum place_id id, struct err *err)
+{
+	struct place *place = &scanner->places->place[id];
+	int r = 0;
+
+	skip_blanks(scanner);
+	place->start = (uint32_t)scanner->at;
+	if (is_at(scanner, 'n')) {
+		place->state = PLACE_NULL;
+		skip_value(scanner);
+	} else if (!is_at(scanner, infos[id].open)) {
+		return refuse(scanner, err);
+	} else if (infos[id].open == '"') {
+		place->state = PLACE_FILLED;
+		skip_string(scanner);
+		place->last_end = (uint32_t)scanner->at - 1;
+	} else {
+		r = scan_members(scanner, id, err);
+	}
+	place->end = (uint32_t)scanner->at;
+	return r;
+}
+
+/* Of an object the value of one member, of an array one element. */
+static int scan_member(struct scanner *scanner, enum place_id id, struct err *err)
+{
+	enum place_id member = PLACE_COUNT;
+
+	if (infos[id].open == '{') {
+		autofree char *key = read_key(scanner);
+
+		if (!key || !skip_mark(scanner, ':')) {
+			return refuse(scanner, err);
+		}
+		if (find_member(id, key, &member, err) < 0) {
+			return -err->code;
+		}
+	}
+	if (member != PLACE_COUNT) {
+		return scan_value(scanner, member, err);
+	}
+	skip_value(scanner);
+	return 0;
+}
+
+static int scan_members(struct scanner *scanner, enum place_id id, struct err *err)
+{
+	struct place *place = &scanner->places->place[id];
+
+	place->state = PLACE_EMPTY;
+	scanner->at++;
+	if (skip_mark(scanner, infos[id].close)) {
+		return 0;
+	}
+	place->state = PLACE_FILLED;
+	do {
+		if (scan_member(scanner, id, err) < 0) {
+			return -err->code;
+		}
+		place->last_end = (uint32_t)scanner->at;
+	} while (skip_mark(scanner, ','));
+	return skip_mark(scanner, infos[id].close) ? 0 : refuse(scanner, err);
+}
+
+int config_places_find(const char *text, size_t len, struct config_places *ret,
+		       struct err *err)
+{
+	struct config_places places = {0};
+	struct scanner scanner = {.text = text, .len = len, .places = &places};
+	int r = scan_value(&scanner, PLACE_TOP, err);
+
+	if (r == 0 && !config_places_fit(&places, text, len)) {
+		r = refuse(&scanner, err);
+	}
+	if (r == 0) {
+		*ret = places;
+	}
+	return r;
+}
+
+/* ---- checking ------------------------------------------------------------------------ */
+
+/* One string, and not the first and the last quote of two. */
+static bool is_one_string(const char *text, size_t len)
+{
+	for (size_t i = 1; i + 1 < len; i++) {
+		if (text[i] == '"') {
+			return false;
+		}
+		i += text[i] == '\\';
+	}
+	return len >= 2;
+}
+
+static bool fits_text(const struct place *place, enum place_id id, const char *text,
+		      size_t len)
+{
+	uint32_t n = place->end - place->start;
+
+	if (place->start >= place->end || place->end > len) {
+		return false;
+	}
+	text += place->start;
+	if (place->state == PLACE_NULL) {
+		return id != PLACE_TOP && n == strlen(WORD_NULL) &&
+		       memcmp(text, WORD_NULL, n) == 0;
+	}
+	if (n < 2 || text[0] != infos[id].open || text[n - 1] != infos[id].close) {
+		return false;
+	}
+	if (infos[id].open == '"') {
+		return is_one_string(text, n);
+	}
+	return place->state == PLACE_EMPTY ||
+	       (place->last_end > place->start + 1 && place->last_end < place->end);
+}
+
+bool config_places_fit(const struct config_places *places, const char *text, size_t len)
+{
+	for (enum place_id id = PLACE_TOP; id < PLACE_COUNT; id++) {
+		const struct place *place = &places->place[id];
+		const struct place *parent;
+
+		if (place->state == PLACE_ABSENT && id != PLACE_TOP) {
+			continue;
+		}
+		if (place->state == PLACE_ABSENT || !fits_text(place, id, text, len)) {
+			return false;
+		}
+		parent = id == PLACE_TOP ? NULL : &places->place[infos[id].parent];
+		if (parent &&
+		    (parent->state != PLACE_FILLED || place->start <= parent->start ||
+		     place->end > parent->last_end)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- changing ------------------------------------------------------------------------ */
+
+/* At @at, @n bytes give way to @text. */
+struct edit {
+	size_t at;
+	size_t n;
+	char *text; /* owned; NULL: nothing is done */
+};
+
+static void append(char **list, const char *text)
+{
+	autofree char *old = *list;
+
+	*list = old ? xasprintf("%s,%s", old, text) : xstrdup(text);
+}
+
+/* What is to be added to a place becomes an edit, or, where the place is absent, something
+   to be added to its parent. */
+static void make_edit(const struct place *place, enum place_id id,
+		      char *added[PLACE_COUNT], struct edit *ret)
+{
+	autofree char *text = steal_ptr(&added[id]);
+	bool is_string = infos[id].open == '"';
+	autofree char *whole = NULL;
+	autofree char *member = NULL;
+
+	if (!text) {
+		return;
+	}
+	whole = is_string ? xstrdup(text)
+			  : xasprintf("%c%s%c", infos[id].open, text, infos[id].close);
+	if (place->state == PLACE_ABSENT) {
+		member = xasprintf("\"%s\":%s", infos[id].key, whole);
+		append(&added[infos[id].parent], member);
+	} else if (place->state == PLACE_NULL || is_string) {
+		*ret = (struct edit){place->start, place->end - place->start,
+				     steal_ptr(&whole)};
+	} else if (place->state == PLACE_EMPTY) {
+		*ret = (struct edit){place->start + 1, 0, steal_ptr(&text)};
+	} else {
+		*ret = (struct edit){place->last_end, 0, xasprintf(",%s", text)};
+	}
+}
+
+/* Those that do nothing come first. */
+static int compare_edits(const void *a, const void *b)
+{
+	const struct edit *left = a;
+	const struct edit *right = b;
+
+	return (left->at > right->at) - (left->at < right->at);
+}
+
+static int join(const char *text, size_t len, const struct edit edits[PLACE_COUNT],
+		struct bytes *ret, struct err *err)
+{
+	size_t room = len + 1;
+	size_t from = 0;
+	char *to;
+
+	for (size_t i = 0; i < PLACE_COUNT; i++) {
+		room += edits[i].text ? strlen(edits[i].text) : 0;
+	}
+	ret->data = xcalloc(room, 1);
+	to = ret->data;
+	for (size_t i = 0; i < PLACE_COUNT; i++) {
+		const struct edit *edit = &edits[i];
+
+		if (!edit->text) {
+			continue;
+		}
+		if (edit->at < from) {
+			bytes_clear(ret);
+			return err_set(err, EBADMSG,
+				       "edit config.json: two places overlap");
+		}
+		to = mempcpy(to, text + from, edit->at - from);
+		to = mempcpy(to, edit->text, strlen(edit->text));
+		from = edit->at + edit->n;
+	}
+	to = mempcpy(to, text + from, len - from);
+	ret->len = (size_t)(to - ret->data);
+	return 0;
+}
+
+int config_places_splice(const struct config_places *places, const char *text, size_t len,
+			 const char *const additions[PLACE_COUNT], struct bytes *ret,
+			 struct err *err)
+{
+	struct edit edits[PLACE_COUNT] = {0};
+	char *added[PLACE_COUNT] = {NULL};
+	int r;
+
+	for (int id = 0; id < PLACE_COUNT; id++) {
+		added[id] = additions[id] ? xstrdup(additions[id]) : NULL;
+	}
+	/* Members before their parents. */
+	for (int id = PLACE_COUNT - 1; id >= 0; id--) {
+		make_edit(&places->place[id], (enum place_id)id, added, &edits[id]);
+	}
+	qsort(edits, PLACE_COUNT, sizeof(edits[0]), compare_edits);
+	r = join(text, len, edits, ret, err);
+	for (int id = 0; id < PLACE_COUNT; id++) {
+		free(edits[id].text);
+	}
+	return r;
+}
