@@ -171,10 +171,11 @@ int config_edit_parse(const char *text, size_t len, const char *key,
 	if (!object || config_read(object, key, &config, err) < 0) {
 		return -err->code;
 	}
-	if (config.request && (config_places_find(text, len, &edit.places, err) < 0 ||
-			       read_devices(object, &edit, err) < 0 ||
+	/* The places last: the others say better what is wrong. */
+	if (config.request && (read_devices(object, &edit, err) < 0 ||
 			       read_mounts(object, &edit, err) < 0 ||
-			       read_hooks(object, hook_path, &edit, err) < 0)) {
+			       read_hooks(object, hook_path, &edit, err) < 0 ||
+			       config_places_find(text, len, &edit.places, err) < 0)) {
 		return -err->code;
 	}
 	*ret_config = config;

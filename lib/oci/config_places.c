@@ -119,6 +119,19 @@ static int refuse(const struct scanner *scanner, struct err *err)
 		       scanner->at + 1);
 }
 
+static int refuse_type(const struct scanner *scanner, enum place_id id, struct err *err)
+{
+	const char *wanted = infos[id].open == '{'   ? "an object"
+			     : infos[id].open == '[' ? "an array"
+						     : "a string";
+
+	if (!infos[id].key) {
+		return refuse(scanner, err);
+	}
+	return err_set(err, EINVAL, "read config.json: byte %zu: '%s' is not %s",
+		       scanner->at + 1, infos[id].key, wanted);
+}
+
 /* Reads a key. Escapes are rare; jansson knows them all. Return: to free(), or NULL. */
 static char *read_key(struct scanner *scanner)
 {
@@ -174,7 +187,7 @@ static int scan_value(struct scanner *scanner, enum place_id id, struct err *err
 		place->state = PLACE_NULL;
 		skip_value(scanner);
 	} else if (!is_at(scanner, infos[id].open)) {
-		return refuse(scanner, err);
+		return refuse_type(scanner, id, err);
 	} else if (infos[id].open == '"') {
 		place->state = PLACE_FILLED;
 		skip_string(scanner);

@@ -427,3 +427,75 @@ Test(check_plan, command_that_makes_a_node_is_named)
 	cr_expect_str_eq(err.msg,
 			 "find node '/dev/x': it is not there; make it: x-modprobe -u");
 }
+
+/* ---- groups that are given ----------------------------------------------------------- */
+
+/* @wanted: the group, or 0 for none; @warns: whether check_plan() still does afterwards. */
+static void expect_group(const struct container *ctr, uid_t uid, gid_t gid, mode_t mode,
+			 gid_t wanted, bool warns)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/kfd");
+	plan.nodes[0].uid = uid;
+	plan.nodes[0].gid = gid;
+	plan.nodes[0].mode = mode;
+	cr_assert_eq(check_plan_add_groups(&plan, ctr, &err), 0, "%s", err.msg);
+	cr_expect_eq(plan.n_additional_gids, wanted ? 1 : 0, "%u:%u %04o", uid, gid,
+		     mode);
+	if (wanted && plan.n_additional_gids) {
+		cr_expect_eq(plan.additional_gids[0], wanted);
+	}
+	cr_assert_eq(check_plan(&plan, ctr, &err), 0);
+	cr_expect_eq(plan.n_warnings, warns ? 1 : 0, "%u:%u %04o", uid, gid, mode);
+}
+
+Test(check_plan, group_of_the_node_is_given_to_who_needs_it)
+{
+	const struct container user = {.uid = 1000, .gid = 1000};
+	const struct container member = {.uid = 1000, .gid = 104};
+
+	expect_group(&user, 0, 104, 0660, 104, false);
+	expect_group(&member, 0, 104, 0660, 0, false);
+	expect_group(&root, 0, 104, 0660, 0, false);
+	expect_group(&user, 0, 104, 0666, 0, false);
+}
+
+Test(check_plan, no_group_is_given_that_does_not_open)
+{
+	const struct container user = {.uid = 1000, .gid = 1000};
+
+	expect_group(&user, 0, 104, 0640, 0, true);
+	/* The owner's class decides, and it may not. */
+	expect_group(&user, 1000, 104, 0060, 0, true);
+}
+
+Test(check_plan, group_0_is_never_given)
+{
+	const struct container user = {.uid = 1000, .gid = 1000};
+
+	expect_group(&user, 0, 0, 0660, 0, true);
+}
+
+Test(check_plan, no_group_is_given_in_a_user_namespace)
+{
+	const struct container user = {
+		.uid = 1000, .gid = 1000, .has_user_namespace = true};
+
+	expect_group(&user, 0, 104, 0660, 0, true);
+}
+
+Test(check_plan, no_group_is_given_for_a_node_that_is_not_there)
+{
+	const struct container user = {.uid = 1000, .gid = 1000};
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	add_path(&plan, "/dev/kfd");
+	plan.nodes[0].gid = 104;
+	plan.nodes[0].mode = 0660;
+	plan.nodes[0].state = DEVICE_ABSENT;
+	cr_assert_eq(check_plan_add_groups(&plan, &user, &err), 0);
+	cr_expect_eq(plan.n_additional_gids, 0);
+}

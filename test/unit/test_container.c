@@ -14,6 +14,8 @@ Test(container, clear_empties_it_and_may_be_repeated)
 		.additional_gids = malloc(3 * sizeof(gid_t)),
 		.n_additional_gids = 3,
 		.has_user_namespace = true,
+		.device_rules = calloc(2, sizeof(struct device_rule)),
+		.n_device_rules = 2,
 	};
 
 	for (int i = 0; i < 2; i++) {
@@ -23,5 +25,7 @@ Test(container, clear_empties_it_and_may_be_repeated)
 		cr_assert_null(ctr.additional_gids);
 		cr_assert_eq(ctr.n_additional_gids, 0);
 		cr_assert_not(ctr.has_user_namespace);
+		cr_assert_null(ctr.device_rules);
+		cr_assert_eq(ctr.n_device_rules, 0);
 	}
 }

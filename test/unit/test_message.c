@@ -43,6 +43,13 @@ static void fill(struct parsed *parsed)
 	parsed->config.container.additional_gids[1] = 109;
 	parsed->config.container.has_user_namespace = true;
 	parsed->config.container.keeps_groups = true;
+	parsed->config.container.n_device_rules = 1;
+	parsed->config.container.device_rules = xcalloc(1, sizeof(struct device_rule));
+	parsed->config.container.device_rules[0] =
+		(struct device_rule){true, true, 226, DEVICE_RULE_ANY, true, false};
+	parsed->config.choice.n = 1;
+	parsed->config.choice.ids = xcalloc(1, sizeof(char *));
+	parsed->config.choice.ids[0] = xstrdup("renderD128");
 	parsed->spec.count = 2;
 	parsed->spec.vendor = xstrdup("amd");
 	parsed->spec.has_vendor = true;
@@ -126,6 +133,16 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	cr_expect_eq(out.config.container.additional_gids[1], 109);
 	cr_expect(out.config.container.has_user_namespace);
 	cr_expect(out.config.container.keeps_groups);
+	cr_assert_eq(out.config.container.n_device_rules, 1);
+	cr_expect(out.config.container.device_rules[0].allows);
+	cr_expect(out.config.container.device_rules[0].is_for_chars);
+	cr_expect_eq(out.config.container.device_rules[0].major, 226);
+	cr_expect_eq(out.config.container.device_rules[0].minor, DEVICE_RULE_ANY);
+	cr_expect(out.config.container.device_rules[0].reads);
+	cr_expect_not(out.config.container.device_rules[0].writes);
+	cr_assert_eq(out.config.choice.n, 1);
+	cr_expect_str_eq(out.config.choice.ids[0], "renderD128");
+	cr_expect_not(out.has_edit);
 	cr_expect(out.has_request);
 	cr_expect_eq(out.spec.count, 2);
 	cr_expect_not(out.spec.is_all);
@@ -334,4 +351,84 @@ Test(message, driver_root_that_is_not_absolute_is_refused)
 	in.settings.driver_root[0] = 'r';
 	encode(&in, &message);
 	assert_refused(message.data, message.len);
+}
+
+/* ---- what is known of a config.json that is added to ----------------------------------- */
+
+static const char config_text[] = "{\"mounts\":[1],\"linux\":null}";
+
+static void fill_edit(struct parsed *parsed)
+{
+	struct config_edit *edit = &parsed->edit;
+	struct err err = {0};
+
+	fill(parsed);
+	parsed->has_edit = true;
+	cr_assert_eq(
+		config_places_find(config_text, strlen(config_text), &edit->places, &err),
+		0);
+	edit->n_devices = 1;
+	edit->devices = xcalloc(1, sizeof(*edit->devices));
+	edit->devices[0] = (struct config_device){xstrdup("/dev/a"), 'c', 10, 229};
+	edit->n_mounts = 1;
+	edit->mounts = xcalloc(1, sizeof(*edit->mounts));
+	edit->mounts[0] = (struct config_mount){xstrdup("/d"), xstrdup("/s"), true};
+	edit->has_hook = true;
+}
+
+Test(message, what_stands_in_a_config_comes_through)
+{
+	struct bytes config = {.data = xstrdup(config_text), .len = strlen(config_text)};
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(parsed_clearp) struct parsed out = {0};
+	cleanup(message_clearp) struct message message = {0};
+	struct err err = {0};
+
+	fill_edit(&in);
+	encode(&in, &message);
+	cr_assert_eq(message_decode(message.data, message.len, &config, &out, &err), 0,
+		     "%s", err.msg);
+	cr_assert(out.has_edit);
+	cr_expect_eq(out.edit.places.place[PLACE_MOUNTS].state, PLACE_FILLED);
+	cr_expect_eq(out.edit.places.place[PLACE_MOUNTS].start, 10);
+	cr_expect_eq(out.edit.places.place[PLACE_MOUNTS].end, 13);
+	cr_expect_eq(out.edit.places.place[PLACE_MOUNTS].last_end, 12);
+	cr_expect_eq(out.edit.places.place[PLACE_LINUX].state, PLACE_NULL);
+	cr_expect_eq(out.edit.places.place[PLACE_HOOKS].state, PLACE_ABSENT);
+	cr_assert_eq(out.edit.n_devices, 1);
+	cr_expect_str_eq(out.edit.devices[0].path, "/dev/a");
+	cr_expect_eq(out.edit.devices[0].type, 'c');
+	cr_expect_eq(out.edit.devices[0].major, 10);
+	cr_expect_eq(out.edit.devices[0].minor, 229);
+	cr_assert_eq(out.edit.n_mounts, 1);
+	cr_expect_str_eq(out.edit.mounts[0].destination, "/d");
+	cr_expect_str_eq(out.edit.mounts[0].source, "/s");
+	cr_expect(out.edit.mounts[0].is_bind);
+	cr_expect(out.edit.has_hook);
+	bytes_clear(&config);
+}
+
+Test(message, places_that_do_not_fit_the_text_are_refused)
+{
+	struct bytes config = {.data = xstrdup(config_text), .len = strlen(config_text)};
+	cleanup(parsed_clearp) struct parsed in = {0};
+	cleanup(message_clearp) struct message message = {0};
+	struct parsed out = {0};
+	struct err err = {0};
+
+	fill_edit(&in);
+	encode(&in, &message);
+	/* Nobody asked for places: there is no text. */
+	cr_expect_eq(message_decode(message.data, message.len, NULL, &out, &err),
+		     -EBADMSG);
+	config.len--;
+	cr_expect_eq(message_decode(message.data, message.len, &config, &out, &err),
+		     -EBADMSG);
+	config.len++;
+	in.edit.places.place[PLACE_MOUNTS].last_end++;
+	message_clear(&message);
+	encode(&in, &message);
+	cr_expect_eq(message_decode(message.data, message.len, &config, &out, &err),
+		     -EBADMSG);
+	bytes_clear(&config);
 }
