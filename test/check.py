@@ -306,6 +306,7 @@ SUITES = {
     "hardening": lambda: tap_suite("release", "test/lint/hardening.py",
                                    os.path.join(RELEASE, PROGRAM), limit=60),
     "e2e-direct": lambda: e2e_suite("direct.py"),
+    "e2e-precreate": lambda: e2e_suite("precreate.py"),
     "e2e-settings": lambda: e2e_suite("settings.py"),
     "e2e-runc-v1": lambda: e2e_suite("oci.py", "runc-v1"),
     "e2e-runc-v2": lambda: e2e_suite("oci.py", "runc-v2"),

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(sandbox.TOP, "test/hosts"))
 import build_host  # pylint: disable=wrong-import-position
 
 KEY = "io.oci-gpu-hook.gpu"
+CHOSEN = "io.oci-gpu-hook.chosen"
 PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.sh")
 
 # What is in test/hosts/mixed.host: an NVIDIA and an AMD GPU and a management controller.

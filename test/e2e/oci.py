@@ -6,7 +6,9 @@ Each test makes a bundle, lets the runtime create it with the hook registered in
 looks at it from outside, starts it, and reads what the probe inside reports.
 """
 
+import json
 import os
+import re
 import sys
 
 sys.dont_write_bytecode = True
@@ -180,6 +182,67 @@ class Suite(access.Access):
             {"path": "/dev/nvidia0", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]
         return self.must_fail(bundle, "/dev/nvidia0")
 
+    # ---- precreate ------------------------------------------------------------------------
+
+    def precreated(self, request, *hook_args):
+        """A bundle as podman writes it after precreate."""
+        bundle = Bundle().request(request)
+        result = container.run([self.hook, "precreate", "--host-root", self.host, *hook_args],
+                               input=json.dumps(bundle.config))
+        if result.returncode != 0:
+            raise RuntimeError(f"precreate: {result.stderr}")
+        bundle.config = json.loads(result.stdout)
+        return bundle
+
+    def precreate_then_the_hook(self):
+        """The runtime makes nodes and rules; the hook that comes later adds the links and
+        leaves the device rules alone."""
+        rules = []
+
+        def inspect(pid):
+            rules.append(self.device_rules(pid))
+
+        bundle = self.precreated("amd:1")
+        report = self.run(bundle, inspect=inspect)
+        problems = check_report(report, AMD, AMD_LINKS, refused=self.refused, is_bound=False)
+        problems += [f"{path} is mounted" for path in AMD if report.mounts_at(path)]
+        del bundle.config["hooks"]
+        bundle.config["root"]["path"] = bundle.rootfs
+        report = self.run(bundle, inspect=inspect)
+        problems += check_report(report, AMD, {}, refused=self.refused, is_bound=False)
+        if rules[0] != rules[1]:
+            problems.append(f"device rules are {rules[0]} with the hook, {rules[1]} without")
+        return problems
+
+    def precreate_without_rules(self):
+        """A config.json without any device rule: whatever the runtime makes of that."""
+        bundle = Bundle().request("nvidia:1")
+        del bundle.config["linux"]["resources"]
+        result = container.run([self.hook, "precreate", "--host-root", self.host],
+                               input=json.dumps(bundle.config))
+        bundle.config = json.loads(result.stdout)
+        return check_report(self.run(bundle), NVIDIA, {}, refused=self.refused, is_bound=False)
+
+    def the_choice_is_taken_over(self):
+        """The hook gives the GPU that was chosen, and not the first."""
+        bundle = Bundle().request("1")
+        bundle.config["annotations"][container.CHOSEN] = "v1 0000:52:00.0"
+        bundle.add_hook(self.hook, "createRuntime", "--host-root",
+                        container.make_host("nvidia8"))
+        report = self.run(bundle)
+        found = {line.split()[0] for line in report.dev if re.search("/dev/nvidia[0-9]", line)}
+        return [] if found == {"/dev/nvidia1"} else [f"nodes are {found}"]
+
+    def forged_choice(self):
+        """An image or a pod that names a GPU which the request does not give."""
+        problems = []
+        for choice in ("v1 0000:81:00.0", "v1 0000:0f:00.0 0000:81:00.0", "v1 0000:00:01.0",
+                       "nvidia"):
+            bundle = self.bundle("amd:1")
+            bundle.config["annotations"][container.CHOSEN] = choice
+            problems += self.must_fail(bundle, container.CHOSEN)
+        return problems
+
     # ---- failing -------------------------------------------------------------------------
 
     def must_fail(self, bundle, *words):
@@ -268,7 +331,8 @@ class Suite(access.Access):
                  "several_by_id", "prestart", "both_stages", "readonly_root", "user_namespace",
                  "other_user_with_group", "other_user_without_group", "other_user_world_nodes",
                  "node_is_there", "wrong_node_is_there", "too_few", "none_of_that_vendor",
-                 "bad_request", "link_of_the_image"]
+                 "bad_request", "link_of_the_image", "precreate_then_the_hook",
+                 "precreate_without_rules", "the_choice_is_taken_over", "forged_choice"]
         if self.runtime.cgroup_version:
             names.append("exact_rules")
         return [(name.replace("_", " "), getattr(self, name)) for name in names] + \
