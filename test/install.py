@@ -67,6 +67,22 @@ def check_poststop_file(top):
     return check_hooks_file(top, "oci-gpu-hook-poststop.json", "poststop")
 
 
+def check_precreate_file(top):
+    """The same keys, and not in the directory of those who know no such stage."""
+    path = find_one(top, "hooks.d", "oci-gpu-hook-precreate.json")
+    other = find_one(top, "hooks.d", "oci-gpu-hook.json")
+    with open(path, encoding="utf-8") as file:
+        config = json.load(file)
+    with open(other, encoding="utf-8") as file:
+        wanted = json.load(file)
+    wanted["hook"]["args"] = ["oci-gpu-hook", "precreate"]
+    wanted["stages"] = ["precreate"]
+    problems = [] if config == wanted else [f"{config} is not {wanted}"]
+    if os.path.dirname(path) != f"{top}/usr/share/oci-gpu-hook/hooks.d":
+        problems.append(f"it is at {path.removeprefix(top)}")
+    return problems
+
+
 def check_man_page(top):
     find_one(top, "man8", "oci-gpu-hook.8")
     return []
@@ -115,6 +131,7 @@ def main():
         for name, check in (("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
                             ("the same for poststop", check_poststop_file),
+                            ("precreate has a directory of its own", check_precreate_file),
                             ("the man page is in section 8", check_man_page),
                             ("add-hook refuses what the hook would refuse", check_add_hook)):
             try:

@@ -5,7 +5,7 @@
 _oci_gpu_hook() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 	local previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="createRuntime prestart plan list"
+	local commands="createRuntime prestart precreate plan list"
 	local options="--host-root --annotation --log-level --help --version"
 	local command="" i
 
@@ -46,7 +46,7 @@ _oci_gpu_hook() {
 	done
 	case $command in
 	"") options="$options $commands" ;;
-	createRuntime | prestart) options="$options --config" ;;
+	createRuntime | prestart | precreate) options="$options --config" ;;
 	plan) options="$options --bundle --gpu --pid --json --config" ;;
 	list) options="$options --json" ;;
 	esac
