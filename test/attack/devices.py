@@ -315,7 +315,8 @@ class Suite(Attacker):
                 *trace.STRACE, "-e", f"inject=bpf:poke_enter=@arg2={poke}:when={info[1]}"])
             if "invalid inject argument" in result.stderr:
                 raise sandbox.SkipTest("this strace cannot change arguments")
-            return one_line(result, "bpf_jit_harden") + differences(before, stage.look())
+            return one_line(result, "bpf_jit_harden", "--device, CDI", "precreate") + \
+                differences(before, stage.look())
 
     def tests(self):
         for name in PROGRAMS:

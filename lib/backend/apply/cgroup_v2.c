@@ -78,7 +78,7 @@ static int cannot_edit(const char *path, const char *why, struct err *err)
 	return err_set(
 		err, EOPNOTSUPP,
 		"change the device program of cgroup '%s': %s; let the engine pass the "
-		"nodes instead (--device)",
+		"nodes instead (--device, CDI, or a hook at podman's stage precreate)",
 		path, why);
 }
 
