@@ -113,6 +113,16 @@ static const struct filter_rule host_rules[] = {
 	ANY(fsconfig),
 	ANY(fsmount),
 	ANY(mknodat),
+	/* Nodes of the container's own, with the host's SELinux label; before Linux 6.15 in a
+	   mount namespace of ours. */
+	ANY(fchmodat),
+	ANY(fchownat),
+	ANY(getxattr),
+	ANY(lsetxattr),
+	WHEN(unshare, 0, CLONE_NEWNS),
+	/* May whoever runs us open a node? */
+	ANY(faccessat),
+	ANY(faccessat2),
 	/* systemd over D-Bus, only where it has to be told: so not before the filter. A
 	   socket to the outside of the machine cannot be made. */
 	WHEN(socket, 0, AF_UNIX),

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 
+#include "base/trusted_file.h"
 #include "injector/injectors.h"
 #include "stage/build_plan.h"
+#include "stage/check_access.h"
 #include "stage/check_plan.h"
 #include "stage/check_policy.h"
 #include "stage/inspect_container.h"
@@ -162,6 +164,20 @@ static int find_files(const struct host *host, struct request *request,
 				    chosen->gpus, chosen->n_gpus, err);
 }
 
+static int see_to_access(const struct request *request, struct plan *plan,
+			 struct err *err)
+{
+	const struct trusted_caller caller = trusted_caller_look();
+	const struct access_terms terms = {
+		.setting = request->parsed.settings.access,
+		.can_make_nodes = trusted_caller_is_root(&caller),
+		.can_add_groups = request->can_add_groups,
+		.is_rootless = !caller.has_all_ids,
+	};
+
+	return check_access(plan, &request->parsed.config.container, &terms, err);
+}
+
 int outcome_plan(struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err)
 {
@@ -187,13 +203,13 @@ int outcome_plan(struct host *host, struct request *request, enum purpose purpos
 		return r;
 	}
 	r = build_plan(spec, &outcome->selection, ctr, &outcome->plan, err);
-	if (r == 0 && request->can_add_groups) {
-		r = check_plan_add_groups(&outcome->plan, ctr, err);
-	}
 	if (r == 0) {
 		check_policy_warn(left_out, file, &outcome->plan);
 		warn_of_absence(request, purpose, outcome);
-		r = check_plan(&outcome->plan, ctr, err);
+		r = check_plan(&outcome->plan, err);
+	}
+	if (r == 0) {
+		r = see_to_access(request, &outcome->plan, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;
 }

@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/trusted_file.h"
 #include "host/drm.h"
 #include "oci/config.h"
 #include "oci/state.h"
@@ -132,8 +131,6 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 		r = parser_run(&input, &request->parsed, err);
 	}
 	if (r == 0 && request->parsed.has_request) {
-		request->parsed.config.container.is_rootless =
-			!trusted_caller_look().has_all_ids;
 		oci_config_check_owner(request->bundle_fd, bundle,
 				       &request->parsed.config.container,
 				       &request->doubt);
@@ -316,6 +313,8 @@ int request_read_option(const struct cli *cli, struct request *request, struct e
 		return err_wrap(err, "read option '--gpu'");
 	}
 	parsed->has_request = true;
+	/* No container, so nobody who could be refused. */
+	parsed->config.container.overrides_modes = true;
 	return 0;
 }
 

@@ -182,6 +182,7 @@ int sandbox_enter_host(struct err *err)
 	static const cap_value_t needed[] = {
 		CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_SYS_CHROOT,	CAP_SYS_PTRACE,
 		CAP_SETUID,    CAP_SETGID,    CAP_DAC_OVERRIDE, CAP_KILL,
+		CAP_MKNOD,     CAP_CHOWN,
 	};
 	int r;
 

@@ -63,7 +63,7 @@ READ_ANNOTATION = f"read annotation '{KEY}': "
 READ_OPTION = "read option '--gpu': "
 
 # Warnings that depend on the nodes in /dev.
-NODE_WARNING = re.compile(r"^(node '|the process runs )")
+NODE_WARNING = re.compile(r"^(node '|the process runs |'/dev/[^']*' \(mode )")
 
 
 class CaseError(Exception):

@@ -199,13 +199,17 @@ static bool is_in_volume(const struct additions *additions, const char *path)
 	return false;
 }
 
-/* A node of the container's own, like the host's: with its owner and mode. */
+/* The runtime makes it: with the owner and mode of the plan, or else of the host's node. */
 static json_t *make_device(const struct plan_node *node)
 {
+	bool is_private = node->is_private;
+
 	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "path", node->ctr.text, "type",
 			 "c", "major", (json_int_t)node->major, "minor",
-			 (json_int_t)node->minor, "fileMode", (json_int_t)node->mode,
-			 "uid", (json_int_t)node->uid, "gid", (json_int_t)node->gid);
+			 (json_int_t)node->minor, "fileMode",
+			 (json_int_t)(is_private ? node->private_mode : node->mode),
+			 "uid", (json_int_t)(is_private ? node->private_uid : node->uid),
+			 "gid", (json_int_t)(is_private ? node->private_gid : node->gid));
 }
 
 static int place_node(struct additions *additions, const struct plan_node *node,
@@ -222,10 +226,12 @@ static int place_node(struct additions *additions, const struct plan_node *node,
 	if (is_device || is_mount) {
 		return 0;
 	}
-	if (is_in_volume(additions, node->ctr.text)) {
+	/* In a user namespace the runtime cannot make nodes, but our hook can. */
+	if (is_in_volume(additions, node->ctr.text) ||
+	    (node->is_private && additions->target->ctr->has_user_namespace)) {
 		return 0;
 	}
-	/* In a user namespace nobody can make nodes. Read-only as at createRuntime: it opens,
+	/* There it binds the host's. Read-only as at createRuntime: it opens,
 	   but cannot be changed. */
 	if (additions->target->is_rootless ||
 	    additions->target->ctr->has_user_namespace) {

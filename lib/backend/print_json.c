@@ -110,19 +110,28 @@ static json_t *json_gpu(const struct gpu *gpu)
 			 json_text(gpu->model), "driver", json_text(gpu->driver));
 }
 
+static json_t *json_node(const struct plan_node *node)
+{
+	json_t *object = json_pack("{s:o, s:o, s:s, s:I, s:I, s:s}", "path",
+				   json_text(node->ctr.text), "hostPath",
+				   json_text(node->host.text), "type", "c", "major",
+				   (json_int_t)node->major, "minor",
+				   (json_int_t)node->minor, "permissions", "rw");
+
+	if (node->is_private) {
+		object = put(object, "uid", json_integer(node->private_uid));
+		object = put(object, "gid", json_integer(node->private_gid));
+		object = put(object, "fileMode", json_integer(node->private_mode));
+	}
+	return object;
+}
+
 static json_t *json_nodes(const struct plan *plan)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
-		const struct plan_node *node = &plan->nodes[i];
-
-		array = append(array,
-			       json_pack("{s:o, s:o, s:s, s:I, s:I, s:s}", "path",
-					 json_text(node->ctr.text), "hostPath",
-					 json_text(node->host.text), "type", "c", "major",
-					 (json_int_t)node->major, "minor",
-					 (json_int_t)node->minor, "permissions", "rw"));
+		array = append(array, json_node(&plan->nodes[i]));
 	}
 	return array;
 }

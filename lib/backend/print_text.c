@@ -148,6 +148,20 @@ static void add_gpu(struct table *table, const struct gpu *gpu)
 	table_add(table, gpu->driver);
 }
 
+/* "rw", where it comes from if not from the same path, and the owner and mode of a node of the
+   container's own. */
+static char *describe_rights(const struct plan_node *node)
+{
+	bool is_same = text_equals(node->host.text, node->ctr.text);
+	const char *from = is_same ? "" : " from ";
+	const char *path = is_same ? "" : node->host.text;
+
+	return node->is_private ? xasprintf("rw%s%s  its own, %u:%u %04o", from, path,
+					    node->private_uid, node->private_gid,
+					    node->private_mode)
+				: xasprintf("rw%s%s", from, path);
+}
+
 static void print_entries(FILE *out, const struct plan *plan)
 {
 	cleanup(table_clearp) struct table nodes = {.n_columns = 3};
@@ -162,9 +176,7 @@ static void print_entries(FILE *out, const struct plan *plan)
 
 		table_add(&nodes, node->ctr.text);
 		table_take(&nodes, xasprintf("c %u:%u", node->major, node->minor));
-		table_take(&nodes, text_equals(node->host.text, node->ctr.text)
-					   ? xstrdup("rw")
-					   : xasprintf("rw from %s", node->host.text));
+		table_take(&nodes, describe_rights(node));
 	}
 	for (size_t i = 0; i < plan->n_links; i++) {
 		table_take(&links, xasprintf("%s -> %s", plan->links[i].ctr.text,

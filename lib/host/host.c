@@ -354,6 +354,9 @@ void host_describe_node(const struct host *host, const char *path, uint32_t majo
 	ret->uid = st.st_uid;
 	ret->gid = st.st_gid;
 	ret->mode = st.st_mode & 07777;
+	/* Looks at the permissions alone: no driver is called. */
+	ret->caller_may_open =
+		faccessat(fd, "", R_OK | W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
 }
 
 /* "195 nvidia" of the first table; the second one has the block devices' majors. */

@@ -9,6 +9,8 @@ void container_clear(struct container *ctr)
 {
 	free(ctr->additional_gids);
 	free(ctr->device_rules);
+	id_map_clear(&ctr->uid_map);
+	id_map_clear(&ctr->gid_map);
 	*ctr = (struct container){0};
 }
 

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "model/id_map.h"
 
 #define DEVICE_RULE_ANY UINT32_MAX
 
@@ -28,8 +29,10 @@ struct container {
 	gid_t *additional_gids;
 	size_t n_additional_gids;
 	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
-	bool keeps_groups;	 /* crun gives it the groups of its caller */
-	bool is_rootless;	 /* we run in a user namespace, and so will it */
+	struct id_map uid_map;	 /* of a new one; one that is joined is not known */
+	struct id_map gid_map;
+	bool overrides_modes;		  /* the process will have CAP_DAC_OVERRIDE */
+	bool keeps_groups;		  /* crun gives it the groups of its caller */
 	struct device_rule *device_rules; /* in the order of config.json */
 	size_t n_device_rules;
 

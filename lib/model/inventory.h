@@ -49,6 +49,9 @@ struct device_node {
 	uid_t uid;
 	gid_t gid;
 	mode_t mode; /* permission bits */
+	/* By its permissions, to whoever runs us. In a user namespace, where the host's ids
+	   cannot be seen, this is all there is to know. */
+	bool caller_may_open;
 };
 
 #define NUMA_NODE_UNKNOWN (-1)

@@ -168,6 +168,7 @@ int plan_add_node(struct plan *plan, const struct device_node *node, struct err 
 		.uid = node->uid,
 		.gid = node->gid,
 		.mode = node->mode,
+		.caller_may_open = node->caller_may_open,
 	};
 	return 0;
 }

@@ -34,13 +34,21 @@ struct plan_node {
 	uint32_t major;
 	uint32_t minor;
 
-	/* What stands in the host's /dev, for check_plan's advice. */
+	/* What stands in the host's /dev, for check_access. */
 	enum device_state state;
 	char *setup; /* the command that makes it, or NULL */
 	bool is_for_reading;
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;
+	bool caller_may_open;
+
+	/* The container's process may not open the host's node: it gets a node of its own, of
+	   the same device, with this owner (ids inside the container) and mode. */
+	bool is_private;
+	uid_t private_uid;
+	gid_t private_gid;
+	mode_t private_mode;
 };
 
 struct plan_link {

@@ -15,6 +15,11 @@ const char *const gpu_order_names[GPU_ORDER_COUNT] = {
 };
 _Static_assert(GPU_ORDER_COUNT == 2, "an order has no name");
 
+const char *const node_source_names[NODE_SOURCE_COUNT] = {
+	[NODES_AUTO] = "auto",
+	[NODES_HOST] = "host",
+};
+
 void policy_allow_all(struct policy *policy)
 {
 	*policy = (struct policy){

@@ -24,6 +24,15 @@ enum gpu_order {
 
 extern const char *const gpu_order_names[GPU_ORDER_COUNT];
 
+/* What a container gets whose process may not open the host's nodes. */
+enum node_source {
+	NODES_AUTO, /* nodes of its own */
+	NODES_HOST, /* the host's all the same */
+	NODE_SOURCE_COUNT,
+};
+
+extern const char *const node_source_names[NODE_SOURCE_COUNT];
+
 /* GPUs of one vendor. */
 struct policy_vendor {
 	char *name;	  /* as `list` shows it; compared without case */

@@ -18,9 +18,6 @@
 #include "oci/config_json.h"
 #include "oci/json.h"
 
-/* (uid_t)-1 means "leave it as it is" in chown() and setresuid(): it is nobody's id. */
-#define ID_MAX (UINT32_MAX - 1)
-
 void oci_config_clear(struct oci_config *config)
 {
 	free(config->root_path);
@@ -221,96 +218,6 @@ int config_read_array(const json_t *parent, const char *key, const char *path,
 	return 0;
 }
 
-/* Numbers are reals here, see json_parse_wide(). */
-static int read_id(const json_t *value, const char *path, uint32_t *ret, struct err *err)
-{
-	double id = json_real_value(value);
-
-	if (!json_is_real(value) || id < 0 || id > ID_MAX || (double)(uint32_t)id != id) {
-		return json_wrong(err, CONFIG_WHAT, path, "an id from 0 to 4294967294",
-				  value);
-	}
-	*ret = (uint32_t)id;
-	return 0;
-}
-
-/* An absent id is 0: the runtime takes that too. */
-static int read_member_id(const json_t *user, const char *key, const char *path,
-			  uint32_t *ret, struct err *err)
-{
-	const json_t *value = json_member(user, key);
-
-	return value ? read_id(value, path, ret, err) : 0;
-}
-
-/* ---- the container ------------------------------------------------------------------- */
-
-static int read_additional_gids(const json_t *user, struct container *ctr,
-				struct err *err)
-{
-	const json_t *gids = NULL;
-	const json_t *gid;
-	size_t i;
-
-	if (config_read_array(user, "additionalGids", "process.user.additionalGids",
-			      &gids, err) < 0) {
-		return -err->code;
-	}
-	ctr->additional_gids = xcalloc(json_array_size(gids), sizeof(gid_t));
-	json_array_foreach (gids, i, gid) {
-		char path[64];
-
-		(void)snprintf(path, sizeof(path), "process.user.additionalGids[%zu]", i);
-		if (read_id(gid, path, &ctr->additional_gids[i], err) < 0) {
-			return -err->code;
-		}
-	}
-	ctr->n_additional_gids = json_array_size(gids);
-	return 0;
-}
-
-static int read_user(const json_t *config, struct container *ctr, struct err *err)
-{
-	const json_t *process = NULL;
-	const json_t *user = NULL;
-
-	if (config_read_object(config, "process", "process", &process, err) < 0 ||
-	    config_read_object(process, "user", "process.user", &user, err) < 0 ||
-	    read_member_id(user, "uid", "process.user.uid", &ctr->uid, err) < 0 ||
-	    read_member_id(user, "gid", "process.user.gid", &ctr->gid, err) < 0) {
-		return -err->code;
-	}
-	return read_additional_gids(user, ctr, err);
-}
-
-static int read_namespaces(const json_t *config, struct container *ctr, struct err *err)
-{
-	const json_t *os = NULL;
-	const json_t *namespaces = NULL;
-	const json_t *entry;
-	size_t i;
-
-	if (config_read_object(config, "linux", "linux", &os, err) < 0 ||
-	    config_read_array(os, "namespaces", "linux.namespaces", &namespaces, err) <
-		    0) {
-		return -err->code;
-	}
-	json_array_foreach (namespaces, i, entry) {
-		const json_t *type = json_object_get(entry, "type");
-		char path[64];
-
-		if (!json_is_string(type)) {
-			(void)snprintf(path, sizeof(path), "linux.namespaces[%zu].type",
-				       i);
-			return json_wrong(err, CONFIG_WHAT, path, "a string", type);
-		}
-		if (text_equals(json_string_value(type), "user")) {
-			ctr->has_user_namespace = true;
-		}
-	}
-	return 0;
-}
-
 static int read_root_path(const json_t *config, char **ret, struct err *err)
 {
 	const json_t *root = NULL;
@@ -448,8 +355,7 @@ int config_read(const json_t *object, const char *key, struct oci_config *ret,
 	cleanup(oci_config_clearp) struct oci_config config = {0};
 
 	if (read_root_path(object, &config.root_path, err) < 0 ||
-	    read_user(object, &config.container, err) < 0 ||
-	    read_namespaces(object, &config.container, err) < 0 ||
+	    config_read_process(object, &config.container, err) < 0 ||
 	    config_read_device_rules(object, &config.container, err) < 0 ||
 	    read_request(object, key, &config, err) < 0) {
 		return -err->code;

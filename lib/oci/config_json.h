@@ -17,6 +17,9 @@ int config_read_object(const json_t *parent, const char *key, const char *path,
 int config_read_array(const json_t *parent, const char *key, const char *path,
 		      const json_t **ret, struct err *err);
 
+/* process.user and process.capabilities, and the user namespace with its maps. */
+int config_read_process(const json_t *config, struct container *ctr, struct err *err);
+
 /* linux.resources.devices. @err: E2BIG over LIMIT_CONFIG_ENTRIES. */
 int config_read_device_rules(const json_t *config, struct container *ctr,
 			     struct err *err);

@@ -14,7 +14,7 @@
 
 /* Changes with the form below: parent and child are one binary, so this is a check of the
    child's sanity, not of its age. */
-#define MESSAGE_VERSION	 0x6f676803U
+#define MESSAGE_VERSION	 0x6f676804U
 #define SETTINGS_VERSION 0x6f677303U
 
 /* Source: Linux include/uapi/linux/limits.h, NGROUPS_MAX. */
@@ -77,12 +77,23 @@ void message_encode_settings(const struct parsed *parsed, struct message *ret)
 		put_u32(&message, settings->watchdog_seconds);
 		put_string(&message, settings->state_dir);
 		put_u32(&message, settings->order);
+		put_u32(&message, settings->access);
 		put_u32(&message, settings->is_systemd_strict);
 		put_policy(&message, &settings->policy);
 		put_u32(&message, settings->driver_source);
 		put_string(&message, settings->driver_root);
 	}
 	*ret = message;
+}
+
+static void put_id_map(struct message *message, const struct id_map *map)
+{
+	put_u32(message, (uint32_t)map->n);
+	for (size_t i = 0; i < map->n; i++) {
+		put_u32(message, map->ranges[i].inside);
+		put_u32(message, map->ranges[i].outside);
+		put_u32(message, map->ranges[i].count);
+	}
 }
 
 static void put_container(struct message *message, const struct container *ctr)
@@ -94,6 +105,9 @@ static void put_container(struct message *message, const struct container *ctr)
 		put_u32(message, ctr->additional_gids[i]);
 	}
 	put_u32(message, ctr->has_user_namespace);
+	put_id_map(message, &ctr->uid_map);
+	put_id_map(message, &ctr->gid_map);
+	put_u32(message, ctr->overrides_modes);
 	put_u32(message, ctr->keeps_groups);
 	put_u32(message, (uint32_t)ctr->n_device_rules);
 	for (size_t i = 0; i < ctr->n_device_rules; i++) {
@@ -234,6 +248,7 @@ static void get_settings(struct reader *reader, struct settings *settings)
 	settings->watchdog_seconds = get_bounded(reader, SETTINGS_MAX_WATCHDOG_SECONDS);
 	settings->state_dir = get_optional_string(reader);
 	settings->order = (enum gpu_order)get_bounded(reader, GPU_ORDER_COUNT - 1);
+	settings->access = (enum node_source)get_bounded(reader, NODE_SOURCE_COUNT - 1);
 	settings->is_systemd_strict = get_bool(reader);
 	get_policy(reader, &settings->policy);
 	settings->driver_source =
@@ -294,6 +309,18 @@ static void get_device_rules(struct reader *reader, struct container *ctr)
 	}
 }
 
+static void get_id_map(struct reader *reader, struct id_map *map)
+{
+	uint32_t n = get_bounded(reader, ID_MAP_MAX_RANGES);
+
+	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
+		uint32_t inside = get_u32(reader);
+		uint32_t outside = get_u32(reader);
+
+		id_map_add(map, inside, outside, get_u32(reader));
+	}
+}
+
 static void get_container(struct reader *reader, struct container *ctr)
 {
 	uint32_t n;
@@ -311,6 +338,9 @@ static void get_container(struct reader *reader, struct container *ctr)
 		ctr->additional_gids[i] = get_u32(reader);
 	}
 	ctr->has_user_namespace = get_bool(reader);
+	get_id_map(reader, &ctr->uid_map);
+	get_id_map(reader, &ctr->gid_map);
+	ctr->overrides_modes = get_bool(reader);
 	ctr->keeps_groups = get_bool(reader);
 	get_device_rules(reader, ctr);
 }

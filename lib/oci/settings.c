@@ -428,6 +428,20 @@ static int read_order(json_t *value, const char *path, struct document *doc,
 	return json_wrong(err, doc->what, path, "first or spread", value);
 }
 
+static int read_access(json_t *value, const char *path, struct document *doc,
+		       struct err *err)
+{
+	const char *text = json_string_value(value);
+
+	for (int i = 0; text && i < NODE_SOURCE_COUNT; i++) {
+		if (text_equals(text, node_source_names[i])) {
+			doc->settings->access = (enum node_source)i;
+			return 0;
+		}
+	}
+	return json_wrong(err, doc->what, path, "auto or host", value);
+}
+
 static int read_watchdog(json_t *value, const char *path, struct document *doc,
 			 struct err *err)
 {
@@ -505,10 +519,15 @@ int settings_parse(const char *text, size_t len, const char *file, struct settin
 		   struct err *err)
 {
 	static const struct member members[] = {
-		{"annotation", read_annotation},    {"log", read_log},
-		{"stateDir", read_state_dir},	    {"policy", read_policy},
-		{"watchdogSeconds", read_watchdog}, {"order", read_order},
-		{"systemd", read_systemd},	    {"nvidia", read_driver},
+		{"annotation", read_annotation},
+		{"log", read_log},
+		{"stateDir", read_state_dir},
+		{"policy", read_policy},
+		{"watchdogSeconds", read_watchdog},
+		{"order", read_order},
+		{"access", read_access},
+		{"systemd", read_systemd},
+		{"nvidia", read_driver},
 	};
 	/* A path may be 4,096 bytes long, and what is wrong must still be said. */
 	autofree char *what = xasprintf("configuration '%.400s'", file);

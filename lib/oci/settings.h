@@ -52,6 +52,7 @@ struct settings {
 	unsigned int watchdog_seconds; /* 1 to SETTINGS_MAX_WATCHDOG_SECONDS */
 	char *state_dir; /* absolute; NULL: the default, see stage/ledger.h */
 	enum gpu_order order;
+	enum node_source access;
 	bool is_systemd_strict; /* what systemd would take away again is a failure */
 	struct policy policy;
 	enum driver_source driver_source;

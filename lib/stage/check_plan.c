@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "base/trusted_file.h"
 
 #define DEV_DIR "/dev/"
 
@@ -20,9 +19,6 @@
 
 /* Where the directory of our own may be: it lasts as long as the container. */
 #define RUN_DIR "/run/"
-
-#define MODE_READ	04U
-#define MODE_READ_WRITE 06U
 
 #define ADVICE_SIZE 128U
 
@@ -221,116 +217,7 @@ static int check_paths(const struct plan *plan, struct err *err)
 	return r < 0 ? r : check_files(plan, err);
 }
 
-/* ---- access ------------------------------------------------------------------------ */
-
-static bool may(const struct plan_node *node, unsigned int shift)
-{
-	mode_t needed = node->is_for_reading ? MODE_READ : MODE_READ_WRITE;
-
-	return (node->mode >> shift & needed) == needed;
-}
-
-/* Its own, or one that the plan gives it. */
-static bool has_group(const struct plan *plan, const struct container *ctr, gid_t gid)
-{
-	for (size_t i = 0; i < plan->n_additional_gids; i++) {
-		if (plan->additional_gids[i] == gid) {
-			return true;
-		}
-	}
-	return container_has_group(ctr, gid);
-}
-
-/* As the kernel does it: the first class that fits decides, even if a later one would
-   allow more. Source: path_resolution(7), "Permissions". */
-static bool may_open(const struct plan *plan, const struct container *ctr,
-		     const struct plan_node *node)
-{
-	if (ctr->uid == 0) {
-		return true;
-	}
-	if (ctr->uid == node->uid) {
-		return may(node, 6);
-	}
-	if (has_group(plan, ctr, node->gid)) {
-		return may(node, 3);
-	}
-	return may(node, 0);
-}
-
-/* Are the ids of the node none that those of the container can be compared with? With a user
-   namespace of its own they are not; in the one that we run in as well, those are that it
-   does not map, even for its root. */
-static bool has_foreign_ids(const struct container *ctr, const struct plan_node *node)
-{
-	return ctr->has_user_namespace ||
-	       (ctr->is_rootless &&
-		(node->uid == OVERFLOW_UID || node->gid == OVERFLOW_UID));
-}
-
-static bool would_group_help(const struct plan *plan, const struct container *ctr,
-			     const struct plan_node *node)
-{
-	return ctr->uid != node->uid && !has_group(plan, ctr, node->gid) && may(node, 3);
-}
-
-static void warn_of_access(struct plan *plan, const struct plan_node *node,
-			   const struct container *ctr)
-{
-	const char *path = node->host.text;
-
-	if (has_foreign_ids(ctr, node)) {
-		/* What everybody may do needs no id. */
-		if (!may(node, 0) && !ctr->keeps_groups) {
-			plan_warn(
-				plan,
-				"the process runs in a user namespace and '%s' is %u:%u "
-				"%04o: it opens only if that owner or group is mapped; "
-				"keep the groups of the caller (podman --group-add "
-				"keep-groups)",
-				path, node->uid, node->gid, node->mode);
-		}
-		return;
-	}
-	if (may_open(plan, ctr, node)) {
-		return;
-	}
-	if (would_group_help(plan, ctr, node)) {
-		plan_warn(plan,
-			  "the process runs as %u:%u and '%s' is %u:%u %04o: it will not "
-			  "open; add group %u (podman --group-add %u)",
-			  ctr->uid, ctr->gid, path, node->uid, node->gid, node->mode,
-			  node->gid, node->gid);
-		return;
-	}
-	plan_warn(
-		plan,
-		"the process runs as %u:%u and '%s' is %u:%u %04o: it will not open; no "
-		"group would help, change the node's mode on the host (a udev rule)",
-		ctr->uid, ctr->gid, path, node->uid, node->gid, node->mode);
-}
-
-/* ---- both -------------------------------------------------------------------------- */
-
-int check_plan_add_groups(struct plan *plan, const struct container *ctr, struct err *err)
-{
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		const struct plan_node *node = &plan->nodes[i];
-		int r;
-
-		/* Group 0 opens far more than GPUs. */
-		if (ctr->has_user_namespace || node->state != DEVICE_PRESENT ||
-		    node->gid == 0 || may_open(plan, ctr, node) ||
-		    !would_group_help(plan, ctr, node)) {
-			continue;
-		}
-		r = plan_add_gid(plan, node->gid, err);
-		if (r < 0) {
-			return r;
-		}
-	}
-	return 0;
-}
+/* ---- nodes ------------------------------------------------------------------------- */
 
 /* What to do about a node that is not there, behind a semicolon. */
 static void advise(const struct plan_node *node, char *buf, size_t size)
@@ -342,7 +229,7 @@ static void advise(const struct plan_node *node, char *buf, size_t size)
 	}
 }
 
-int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
+int check_plan(struct plan *plan, struct err *err)
 {
 	char advice[ADVICE_SIZE];
 	int r = check_paths(plan, err);
@@ -355,7 +242,6 @@ int check_plan(struct plan *plan, const struct container *ctr, struct err *err)
 
 		switch (node->state) {
 		case DEVICE_PRESENT:
-			warn_of_access(plan, node, ctr);
 			break;
 		case DEVICE_ABSENT:
 			advise(node, advice, sizeof(advice));

@@ -144,17 +144,6 @@ class Suite(access.Access):
             problems.append(f"the probe ran as {report.ids}")
         return problems
 
-    def other_user_without_group(self):
-        """... and without it is refused by the node's own permissions, which stay."""
-        bundle = self.bundle("amd:1")
-        bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
-        report = self.run(bundle)
-        problems = check_report(report, AMD, AMD_LINKS, refused="EPERM", opens=False)
-        for path in AMD:
-            if report.modes.get(path) != f"660 0:{container.RENDER_GROUP}":
-                problems.append(f"{path} has {report.modes.get(path)}")
-        return problems
-
     def other_user_world_nodes(self):
         bundle = self.bundle("nvidia:1")
         bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
@@ -329,7 +318,7 @@ class Suite(access.Access):
     def tests(self):
         names = ["unregistered", "no_request", "one_nvidia", "one_amd", "json_request",
                  "several_by_id", "prestart", "both_stages", "readonly_root", "user_namespace",
-                 "other_user_with_group", "other_user_without_group", "other_user_world_nodes",
+                 "other_user_with_group", "other_user_world_nodes",
                  "node_is_there", "wrong_node_is_there", "too_few", "none_of_that_vendor",
                  "bad_request", "link_of_the_image", "precreate_then_the_hook",
                  "precreate_without_rules", "the_choice_is_taken_over", "forged_choice"]

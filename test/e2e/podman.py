@@ -44,6 +44,7 @@ class Podman:
         self.env = {"PATH": os.environ["PATH"], "HOME": self.home,
                     "TMPDIR": f"{sandbox.WORK}/tmp"}
         self.as_user = {}
+        self.groups = []  # of the rootless user, on the host
         os.mkdir(self.home)
         if is_rootless:
             self._make_user()
@@ -81,11 +82,11 @@ class Podman:
             os.chmod(fuse, 0o666)
             sandbox.mount("--bind", fuse, "/dev/fuse")
         self.env.update({"USER": USER, "LOGNAME": USER, "XDG_RUNTIME_DIR": runtime_dir})
-        self.as_user = {"user": UID, "group": UID, "extra_groups": [], "umask": 0o022}
+        self.as_user = {"user": UID, "group": UID, "umask": 0o022}
 
     def call(self, *args):
-        return container.run([*self.command, *args], limit=120, env=self.env, cwd="/",
-                             **self.as_user)
+        user = {**self.as_user, "extra_groups": self.groups} if self.as_user else {}
+        return container.run([*self.command, *args], limit=120, env=self.env, cwd="/", **user)
 
     def _build(self, name, *args):
         container.make_rootfs(f"{sandbox.WORK}/image-{name}/root")
@@ -222,6 +223,53 @@ class Suite:
                              str(container.RENDER_GROUP), *self.ask("amd:1"))
         return self.check(report, AMD, AMD_LINKS)
 
+    def other_user_without_group(self):
+        """Gets nodes of its own."""
+        report = self.report("--user", "1000:1001", *self.ask("amd:1"))
+        problems = self.check(report, AMD, AMD_LINKS)
+        wanted = {path: "660 1000:1001" for path in AMD}
+        return problems + ([] if report.modes == wanted else [f"nodes are {report.modes}"])
+
+    def own_nodes_in_a_namespace(self):
+        args = ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
+        problems = []
+        for user in ("0:0", "1000:1001"):
+            report = self.report(*args, "--user", user, *self.ask("amd:1"))
+            problems += self.check(report, AMD, AMD_LINKS, has_namespace=True)
+            if report.modes != {path: f"660 {user}" for path in AMD}:
+                problems.append(f"nodes are {report.modes}")
+        return problems
+
+    def rootless_advice(self):
+        """Neither a node of its own nor a group can be had: the log says what is missing."""
+        log = f"{self.podman.home}/advice.log"
+        settings = f"{self.podman.home}/advice.json"
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"log": {"target": f"file:{log}", "level": "warning"}}, file)
+        os.chmod(settings, 0o644)
+        hooks = self.podman.hooks_dir("advice", "--config", settings)
+        problems = []
+        for is_member, options, words in (
+                (False, (), "does not open to the user who starts the container"),
+                (True, (), "the container's process gives up the user's groups"),
+                (True, ("--group-add", "keep-groups"), None)):
+            self.podman.groups = [container.RENDER_GROUP] if is_member else []
+            report = self.podman.report(*options, *self.ask("amd:1"), hooks=hooks,
+                                        runtime="crun")
+            opens = words is None
+            problems += self.check(report, AMD, AMD_LINKS, refused="EPERM", opens=opens)
+            text = ""
+            if os.path.exists(log):
+                with open(log, encoding="utf-8") as file:
+                    text = file.read()
+                os.unlink(log)
+            lines = text.splitlines()
+            if len(lines) != (0 if opens else len(AMD)) or \
+                    any(words not in line for line in lines):
+                problems.append(f"member {is_member}, {options}: the log is {lines}")
+        self.podman.groups = []
+        return problems
+
     def readonly_root(self):
         # podman's /tmp is nodev then, which says EACCES before the device filter is asked;
         # a rootless container cannot even make the node.
@@ -233,29 +281,6 @@ class Suite:
             else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
         return self.check(self.report(*args, *self.ask("nvidia:1")), NVIDIA, {},
                           has_namespace=True)
-
-    def warned_of_groups(self, *args, **kwargs):
-        """Return: the warnings in the hook's log about nodes that will not open"""
-        name = f"log-{len(args)}"
-        log, config = (f"{self.podman.home}/{name}.{kind}" for kind in ("log", "json"))
-        with open(config, "w", encoding="ascii") as file:
-            json.dump({"log": {"target": f"file:{log}"}}, file)
-        os.chmod(config, 0o644)
-        hooks = self.podman.hooks_dir(name, "--config", config)
-        self.podman.report(*args, *self.ask("amd:1"), hooks=hooks, **kwargs)
-        if not os.path.exists(log):
-            return []
-        with open(log, encoding="utf-8") as file:
-            return [line for line in file if "--group-add keep-groups" in line]
-
-    def warning_of_groups(self):
-        """Rootless, a 0660 node opens with the caller's groups only: the log says so, unless
-        they are kept."""
-        lines = self.warned_of_groups()
-        problems = [f"the log does not say '{path}' once: {lines}" for path in AMD
-                    if sum(path in line for line in lines) != 1]
-        lines = self.warned_of_groups("--group-add", "keep-groups", runtime="crun")
-        return problems + [f"groups are kept, and it warns: {line}" for line in lines]
 
     def too_few(self):
         if self.podman.is_precreate:
@@ -283,9 +308,17 @@ class Suite:
         return [] if len(lines) == 1 and wanted in lines[0] else f"the log is {lines}"
 
     def other_user_gets_the_group(self):
-        """precreate can give what createRuntime cannot: the group that opens the node."""
-        report = self.report("--user", "1000:1000", *self.ask("amd:1"))
+        """With "access": "host" precreate gives what createRuntime cannot: the group that
+        opens the node."""
+        settings = f"{self.podman.home}/host.json"
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"access": "host"}, file)
+        os.chmod(settings, 0o644)
+        hooks = self.podman.hooks_dir("host", "--config", settings)
+        report = self.podman.report("--user", "1000:1000", *self.ask("amd:1"), hooks=hooks)
         problems = self.check(report, AMD, AMD_LINKS)
+        if report.modes != {path: f"660 0:{container.RENDER_GROUP}" for path in AMD}:
+            problems.append(f"nodes are {report.modes}")
         if report.ids != (1000, 1000):
             problems.append(f"the probe ran as {report.ids}")
         return problems
@@ -356,11 +389,12 @@ class Suite:
                  "driver_committed"]
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
-            names.append("other_user_with_group")
+            names += ["other_user_with_group", "other_user_without_group",
+                      "own_nodes_in_a_namespace"]
             if self.podman.is_precreate:
                 names.append("other_user_gets_the_group")
         else:
-            names.append("warning_of_groups")
+            names.append("rootless_advice")
         return [(name.replace("_", " "), getattr(self, name)) for name in names]
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""undo.py --hook PROGRAM {v1,v2,systemd,pin,driver} {sample,all} - faults at every call of the hook
+"""undo.py --hook PROGRAM {v1,v2,private,systemd,pin,driver} {sample,all} - faults at every call of the hook
 
 A first run under strace lists the calls, those of the parser's process included. Then each of
 them in turn is made to fail: the hook must either succeed all the same, or fail with one line,
@@ -10,6 +10,7 @@ as if nothing had been. Then a call fails, and after it each call of the undo: t
 say so, and all the rest must be taken back.
 
 sample: every call fails with EIO, and with one of the other errors in turn; all: with each.
+private: the process may not open the host's nodes, and gets nodes of its own (group version 2).
 systemd, pin: in a group (version 2) that is a unit of systemd's, which filters by DeviceAllow
 or attaches a pinned program.
 driver: NVIDIA's libraries, in an image that has a link of its own and a loader's cache.
@@ -47,7 +48,7 @@ CHANGES = {"setns", "mkdirat", "move_mount", "symlinkat"}
 # Those that some call means something by, in the container's part of the work.
 SPECIAL = {"openat2": ("ENOENT", "ELOOP", "ENOTDIR", "EXDEV", "EEXIST"), "mkdirat": ("EEXIST",),
            "symlinkat": ("EEXIST",), "move_mount": ("EINVAL", "ENOENT"),
-           "bpf": ("ENOENT", "EEXIST"), "connect": ("ENOENT", "ECONNREFUSED")}
+           "open_tree": ("EINVAL",), "bpf": ("ENOENT", "EEXIST"), "connect": ("ENOENT", "ECONNREFUSED")}
 
 # What takes back.
 UNDOES = {"umount2", "fchdir", "unlinkat", "bpf", "write"}
@@ -95,7 +96,10 @@ class Suite:
         # Two nodes, a link, and directories that are not there yet. With compute asked for
         # by name a host that cannot be read well is an error, not a GPU with fewer nodes.
         self.bundle = container.Bundle().request(
-            "nvidia:1" if kind is Image else "vendor=amd;capabilities=compute").write()
+            "nvidia:1" if kind is Image else "vendor=amd;capabilities=compute")
+        if kind is Private:
+            self.bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
+        self.bundle.write()
         if kind is Image:
             kind.make_image(self.bundle.rootfs)
         self.wanted = None
@@ -287,6 +291,8 @@ class Suite:
             needed |= {"socket", "connect", "sendto"}
         if self.kind is PinnedUnit:
             needed.add("renameat")
+        if self.kind is Private:
+            needed |= {"mknodat", "fchownat", "fchmodat", "getxattr"}
         missing = [f"no {name} among the calls" for name in sorted(needed - names)]
         return missing + [f"no {name} among the parser's calls" for name in sorted(
             {"setresuid", "capset", "prctl", "write"} - {name for name, _ in parser})]
@@ -312,6 +318,10 @@ class Image(StandIn):
         shutil.rmtree(self.bundle.rootfs)
         subprocess.run(["cp", "-a", self.template, self.bundle.rootfs], check=True)
         return super().__enter__()
+
+
+class Private(StandIn):
+    """Its process may not open the host's nodes."""
 
 
 class Unit(systemd.Scope):
@@ -349,7 +359,8 @@ class PinnedUnit(Unit):
             os.unlink(f"{self.directory}/{name}")
 
 
-KINDS = {"v1": StandIn, "driver": Image, "v2": StandIn, "systemd": Unit, "pin": PinnedUnit}
+KINDS = {"v1": StandIn, "driver": Image, "v2": StandIn, "private": Private, "systemd": Unit,
+         "pin": PinnedUnit}
 
 
 def main():

@@ -380,7 +380,7 @@ static void make_plan(const struct made *made, const struct gpu_spec *spec)
 		r = build_plan(spec, &selection, &made->ctr, &plan, &err);
 	}
 	if (r == 0) {
-		r = check_plan(&plan, &made->ctr, &err);
+		r = check_plan(&plan, &err);
 	}
 	if (r < 0) {
 		check_error(&err, r);

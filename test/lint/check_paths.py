@@ -121,6 +121,17 @@ ALLOWED = {
         "mount_setattr": "the empty path: the descriptor itself",
         "move_mount": "onto a descriptor, or below a tmpfs of our own",
     },
+    "lib/backend/apply/private_node.c": {
+        "fsopen": "a kind of file system, no path",
+        "mknodat": "one name in a tmpfs of our own, which nobody else can reach",
+        "fchmodat": "the same name there",
+        "fchownat": "the same name there",
+        "lsetxattr": "the same name there, which is the working directory",
+        "getxattr": "'self/fd/N' of the verified procfs: the node that was checked",
+        "sys_openat2": "one name in a tmpfs of our own",
+        "mount_setattr": "'/' of a mount namespace of our own",
+        "move_mount": "onto '/' of a mount namespace of our own",
+    },
     "lib/backend/apply/proc_file.c": {
         "sys_openat2": "below the rootfs's descriptor",
         "open_tree": "the empty path: the descriptor itself",
@@ -166,6 +177,7 @@ ALLOWED = {
     "lib/host/host.c": {
         "sys_openat2": "the host root, then below its descriptor",
         "readlinkat": "the empty path: the link's descriptor itself",
+        "faccessat": "the empty path: the node's descriptor itself",
     },
     "lib/stage/inspect_container.c": {
         "sys_openat2": "the rootfs by its path, then below its descriptor",

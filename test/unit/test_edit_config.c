@@ -138,6 +138,38 @@ Test(edit_config, a_node_is_a_device_and_a_rule)
 			    "{'allow':false,'access':'rwm'}," RULE "]}}");
 }
 
+static void make_private(struct situation *now)
+{
+	add_node(now);
+	now->plan.nodes[0].is_private = true;
+	now->plan.nodes[0].private_uid = 1000;
+	now->plan.nodes[0].private_gid = 1001;
+	now->plan.nodes[0].private_mode = 0600;
+}
+
+Test(edit_config, a_node_of_the_containers_own_has_its_owner_and_mode)
+{
+	struct situation now = {0};
+
+	set_up(&now, "'linux':{" DENY "}");
+	make_private(&now);
+	expect(&now, CHOSEN ",'linux':{'devices':[{'path':'/dev/dri/renderD128','type':"
+			    "'c','major':226,'minor':128,'fileMode':384,'uid':1000,"
+			    "'gid':1001}],'resources':{'devices':["
+			    "{'allow':false,'access':'rwm'}," RULE "]}}");
+}
+
+Test(edit_config, in_a_user_namespace_our_hook_makes_it)
+{
+	struct situation now = {0};
+
+	set_up(&now, "'linux':{'namespaces':[{'type':'user'}]," DENY "}");
+	make_private(&now);
+	expect(&now, CHOSEN ",'linux':{'namespaces':[{'type':'user'}],'resources':{"
+			    "'devices':[{'allow':false,'access':'rwm'}," RULE
+			    "]}},'hooks':{'createRuntime':[" OUR_HOOK "]}");
+}
+
 Test(edit_config, without_any_rule_the_hook_looks_at_the_filter)
 {
 	struct situation now = {0};

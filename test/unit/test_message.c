@@ -24,6 +24,7 @@ static void fill(struct parsed *parsed)
 	parsed->settings.watchdog_seconds = 7;
 	parsed->settings.state_dir = xstrdup("/run/s");
 	parsed->settings.order = GPU_ORDER_SPREAD;
+	parsed->settings.access = NODES_HOST;
 	parsed->settings.is_systemd_strict = true;
 	parsed->settings.policy.allows_exclusive = true;
 	parsed->settings.policy.capabilities = 5;
@@ -42,6 +43,10 @@ static void fill(struct parsed *parsed)
 	parsed->config.container.additional_gids[0] = 44;
 	parsed->config.container.additional_gids[1] = 109;
 	parsed->config.container.has_user_namespace = true;
+	id_map_add(&parsed->config.container.uid_map, 0, 100000, 1);
+	id_map_add(&parsed->config.container.gid_map, 0, 1000, 1);
+	id_map_add(&parsed->config.container.gid_map, 1, 100000, UINT32_MAX);
+	parsed->config.container.overrides_modes = true;
 	parsed->config.container.keeps_groups = true;
 	parsed->config.container.n_device_rules = 1;
 	parsed->config.container.device_rules = xcalloc(1, sizeof(struct device_rule));
@@ -94,6 +99,7 @@ static void expect_settings(const struct settings *settings)
 	cr_expect_eq(settings->watchdog_seconds, 7);
 	cr_expect_str_eq(settings->state_dir, "/run/s");
 	cr_expect_eq(settings->order, GPU_ORDER_SPREAD);
+	cr_expect_eq(settings->access, NODES_HOST);
 	cr_expect(settings->is_systemd_strict);
 	cr_expect_not(policy->allows_others);
 	cr_expect(policy->allows_exclusive);
@@ -132,6 +138,12 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	cr_expect_eq(out.config.container.additional_gids[0], 44);
 	cr_expect_eq(out.config.container.additional_gids[1], 109);
 	cr_expect(out.config.container.has_user_namespace);
+	cr_assert_eq(out.config.container.uid_map.n, 1);
+	cr_assert_eq(out.config.container.gid_map.n, 2);
+	cr_expect_eq(out.config.container.gid_map.ranges[1].inside, 1);
+	cr_expect_eq(out.config.container.gid_map.ranges[1].outside, 100000);
+	cr_expect_eq(out.config.container.gid_map.ranges[1].count, UINT32_MAX);
+	cr_expect(out.config.container.overrides_modes);
 	cr_expect(out.config.container.keeps_groups);
 	cr_assert_eq(out.config.container.n_device_rules, 1);
 	cr_expect(out.config.container.device_rules[0].allows);

@@ -384,6 +384,36 @@ Test(print, plan_text_is_aligned_under_its_labels)
 		"          second\n");
 }
 
+Test(print, a_node_of_the_containers_own_has_owner_and_mode)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	ask(&f, "amd");
+	(void)add_gpu(&f);
+	plan_everything(&f);
+	f.plan.nodes[1].is_private = true;
+	f.plan.nodes[1].private_uid = 1000;
+	f.plan.nodes[1].private_gid = 1001;
+	f.plan.nodes[1].private_mode = 0660;
+	print_plan(&f, print_plan_text);
+	cr_expect(strstr(f.text, "/dev/kfd             c 511:0    rw\n"), "%s", f.text);
+	cr_expect(strstr(f.text, "/dev/dri/renderD128  c 226:128  rw  its own, 1000:1001 "
+				 "0660\n"),
+		  "%s", f.text);
+	free(f.text);
+	print_plan(&f, print_plan_json);
+
+	cleanup(json_decrefp) json_t *got = json_loads(f.text, 0, NULL);
+	const json_t *nodes =
+		json_object_get(json_object_get(got, "containerEdits"), "deviceNodes");
+	const json_t *own = json_array_get(nodes, 1);
+
+	cr_expect_null(json_object_get(json_array_get(nodes, 0), "uid"));
+	cr_expect_eq(json_integer_value(json_object_get(own, "uid")), 1000);
+	cr_expect_eq(json_integer_value(json_object_get(own, "gid")), 1001);
+	cr_expect_eq(json_integer_value(json_object_get(own, "fileMode")), 0660);
+}
+
 static void expect_request(const char *request, const char *wanted)
 {
 	cleanup(fixture_clearp) struct fixture f = {0};

@@ -58,6 +58,7 @@ Test(settings, an_empty_object_is_the_defaults)
 	cr_expect_eq(settings.policy.n_vendors, 0);
 	cr_expect_null(settings.state_dir);
 	cr_expect_eq(settings.order, GPU_ORDER_FIRST);
+	cr_expect_eq(settings.access, NODES_AUTO);
 }
 
 Test(settings, every_key_is_read)
@@ -70,6 +71,7 @@ Test(settings, every_key_is_read)
 	      " \"stateDir\": \"/run/x\", \"watchdogSeconds\": 600,"
 	      " \"order\": \"spread\","
 	      " \"systemd\": {\"strict\": true},"
+	      " \"access\": \"host\","
 	      " \"policy\": {\"default\": \"deny\", \"exclusive\": false,"
 	      "  \"capabilities\": [\"utility\", \"display\"],"
 	      "  \"vendors\": {\"nvidia\": {\"max\": 4, \"devices\": [\"0000:17:00.0\"]},"
@@ -83,6 +85,7 @@ Test(settings, every_key_is_read)
 	cr_expect_str_eq(settings.state_dir, "/run/x");
 	cr_expect_eq(settings.order, GPU_ORDER_SPREAD);
 	cr_expect(settings.is_systemd_strict);
+	cr_expect_eq(settings.access, NODES_HOST);
 	cr_expect_not(settings.policy.allows_others);
 	cr_expect_not(settings.policy.allows_exclusive);
 	cr_expect_eq(settings.policy.capabilities,
@@ -134,7 +137,8 @@ Test(settings, unknown_keys_are_named_with_their_path)
 {
 	expect_error("{\"annotations\": \"x\"}",
 		     READ "annotations: unknown key; the keys are annotation, log, "
-			  "stateDir, policy, watchdogSeconds, order, systemd and nvidia");
+			  "stateDir, policy, watchdogSeconds, order, "
+			  "access, systemd and nvidia");
 	expect_error("{\"log\": {\"file\": \"/x\"}}",
 		     READ "log.file: unknown key; the keys are target and level");
 	expect_error("{\"policy\": {\"vendor\": {}}}",
@@ -143,22 +147,6 @@ Test(settings, unknown_keys_are_named_with_their_path)
 	expect_error("{\"policy\": {\"vendors\": {\"intel\": {\"maxx\": 0}}}}",
 		     READ "policy.vendors.intel.maxx: unknown key; the keys are max and "
 			  "devices");
-}
-
-Test(settings, keys_of_later_versions_are_unknown)
-{
-	static const char *const keys[] = {"access"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		autofree char *text = xasprintf("{\"%s\": \"x\"}", keys[i]);
-		autofree char *message = xasprintf(
-			READ "%s: unknown key; the keys are annotation, log, "
-			     "stateDir, policy, watchdogSeconds, order, systemd "
-			     "and nvidia",
-			keys[i]);
-
-		expect_error(text, message);
-	}
 }
 
 Test(settings, a_long_unknown_key_is_cut_off)
@@ -207,6 +195,8 @@ Test(settings, wrong_types_name_the_path)
 	expect_wrong("{\"order\": \"last\"}", "order", "first or spread",
 		     "string 'last'");
 	expect_wrong("{\"order\": 1}", "order", "first or spread", "number 1");
+	expect_wrong("{\"access\": \"HOST\"}", "access", "auto or host", "string 'HOST'");
+	expect_wrong("{\"access\": true}", "access", "auto or host", "true");
 	expect_wrong("{\"stateDir\": 1}", "stateDir", "an absolute path", "number 1");
 	expect_wrong("{\"policy\": []}", "policy", "an object", "an array");
 	expect_wrong("{\"policy\": {\"vendors\": [\"amd\"]}}", "policy.vendors",

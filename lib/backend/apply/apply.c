@@ -10,6 +10,7 @@
 #include "backend/apply/ctr_ld_cache.h"
 #include "backend/apply/ctr_link.h"
 #include "backend/apply/own_dir.h"
+#include "backend/apply/private_node.h"
 #include "backend/apply/proc_file.h"
 #include "backend/apply/process.h"
 #include "backend/apply/rootfs.h"
@@ -86,6 +87,10 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 	}
 	if (r == 0) {
 		r = rootfs_look_from_host(&ret->rootfs, target->rootfs_path, err);
+	}
+	if (r == 0) {
+		r = private_nodes_prepare(plan, &ret->process, target->host_root_fd,
+					  &ret->sources, err);
 	}
 	if (r == 0) {
 		ctr_links_prepare(plan, &ret->undo, &ret->links);

@@ -8,6 +8,7 @@
  *   host side     process  pidfd, procfs, mount namespace, user namespace maps
  *                 bind     an O_PATH fd of each source, checked, cloned by open_tree()
  *                 own_dir  a detached tmpfs
+ *                 private  nodes of the container's own, as detached mounts
  *                 cgroup   the device controller's rules
  *   setns
  *   container     rootfs   the root's fd; targets below it through openat2() only

@@ -91,12 +91,8 @@ static int clone_mount(const char *what, const char *path, int source_fd,
 	return steal_fd(&mount_fd);
 }
 
-static int clone_node(const struct plan_node *node, int host_root_fd, struct err *err)
+int bind_open_node(const struct plan_node *node, int host_root_fd, struct err *err)
 {
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-		.propagation = MS_PRIVATE,
-	};
 	autoclose int node_fd = -1;
 	struct stat st;
 	int r;
@@ -106,7 +102,25 @@ static int clone_node(const struct plan_node *node, int host_root_fd, struct err
 		return node_fd;
 	}
 	r = check_node(node, &st, err);
-	return r < 0 ? r : clone_mount("node", node->host.text, node_fd, &attr, err);
+	return r < 0 ? r : steal_fd(&node_fd);
+}
+
+int bind_clone_node(const struct plan_node *node, int node_fd, struct err *err)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_PRIVATE,
+	};
+
+	return clone_mount("node", node->host.text, node_fd, &attr, err);
+}
+
+static int clone_host_node(const struct plan_node *node, int host_root_fd,
+			   struct err *err)
+{
+	autoclose int node_fd = bind_open_node(node, host_root_fd, err);
+
+	return node_fd < 0 ? node_fd : bind_clone_node(node, node_fd, err);
 }
 
 /* A file of the driver, or the socket of its daemon. */
@@ -142,17 +156,23 @@ int bind_prepare(const struct plan *plan, int host_root_fd, struct bind_sources 
 
 	sources.mount_fd = xcalloc(n, sizeof(*sources.mount_fd));
 	sources.file_fd = sources.mount_fd + plan->n_nodes;
-	while (sources.n < n) {
+	for (; sources.n < n; sources.n++) {
 		size_t i = sources.n;
-		int fd = i < plan->n_nodes
-				 ? clone_node(&plan->nodes[i], host_root_fd, err)
-				 : clone_file(&plan->mounts[i - plan->n_nodes],
-					      host_root_fd, err);
+		int fd = -1;
 
+		if (i >= plan->n_nodes) {
+			fd = clone_file(&plan->mounts[i - plan->n_nodes], host_root_fd,
+					err);
+		} else if (!plan->nodes[i].is_private) {
+			fd = clone_host_node(&plan->nodes[i], host_root_fd, err);
+		} else {
+			sources.mount_fd[i] = -1;
+			continue;
+		}
 		if (fd < 0) {
 			return fd;
 		}
-		sources.mount_fd[sources.n++] = fd;
+		sources.mount_fd[i] = fd;
 	}
 	*ret = sources;
 	sources = (struct bind_sources){0};

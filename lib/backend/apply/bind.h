@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "model/plan.h"
 
-/* One mount fd a node of the plan, then one a mount of the plan, in the plan's order. */
+/* One mount fd a node of the plan, then one a mount of the plan, in the plan's order. A
+   private node's is -1 until private_nodes_prepare(). */
 struct bind_sources {
 	int *mount_fd;
 	const int *file_fd; /* the plan's mounts, in `mount_fd` */
@@ -17,6 +18,16 @@ struct bind_sources {
 
 void bind_sources_close(struct bind_sources *sources);
 DEFINE_CLEANUP(struct bind_sources, bind_sources_close)
+
+/**
+ * bind_open_node() - Open a node of the host, and check that it is the plan's device
+ *
+ * Return: an O_PATH descriptor to close, or negative errno as of bind_prepare().
+ */
+int bind_open_node(const struct plan_node *node, int host_root_fd, struct err *err);
+
+/* The mount of a node: read-only, nosuid, noexec, private. Return: a descriptor to close. */
+int bind_clone_node(const struct plan_node *node, int node_fd, struct err *err);
 
 /**
  * bind_prepare() - Clone every node and file of the plan into a mount that is nowhere yet

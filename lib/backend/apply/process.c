@@ -24,6 +24,8 @@ void ctr_process_close(struct ctr_process *process)
 	cleanup_close(&process->dir_fd);
 	cleanup_close(&process->pidfd);
 	cleanup_close(&process->proc_fd);
+	id_map_clear(&process->uid_map);
+	id_map_clear(&process->gid_map);
 	*process = CTR_PROCESS_NONE;
 }
 
@@ -105,51 +107,72 @@ static int is_same_namespace(const struct ctr_process *process, const char *name
 	return 0;
 }
 
-/* The host's id of the container's root: the second number of the line that starts at 0,
-   else of the first line. Source: user_namespaces(7), lines "inside outside count". */
-static int outside_id_of_root(const char *map, unsigned int *ret)
+/* Source: user_namespaces(7), lines "inside outside count". */
+static int read_map(const struct ctr_process *process, const char *name,
+		    struct id_map *map, struct err *err)
 {
+	autofree char *text = NULL;
+	const char *line;
 	unsigned int inside;
 	unsigned int outside;
 	unsigned int count;
-	bool has_one = false;
-
-	while (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3) {
-		if (!has_one || inside == 0) {
-			*ret = outside;
-			has_one = true;
-		}
-		if (inside == 0) {
-			break;
-		}
-		map = strchr(map, '\n');
-		if (!map) {
-			break;
-		}
-		map++;
-	}
-	return has_one ? 0 : -ENOENT;
-}
-
-static int read_root_ids(struct ctr_process *process, struct err *err)
-{
-	autofree char *uid_map = NULL;
-	autofree char *gid_map = NULL;
 	int r;
 
-	r = ctr_process_read(process, "uid_map", LIMIT_PROC_FILE_BYTES, &uid_map, err);
+	r = ctr_process_read(process, name, LIMIT_PROC_FILE_BYTES, &text, err);
 	if (r < 0) {
 		return r;
 	}
-	r = ctr_process_read(process, "gid_map", LIMIT_PROC_FILE_BYTES, &gid_map, err);
-	if (r < 0) {
-		return r;
+	for (line = text; line; line = strchr(line, '\n')) {
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3) {
+			id_map_add(map, inside, outside, count);
+		}
+		line += *line == '\n';
 	}
-	if (outside_id_of_root(uid_map, &process->root_uid) < 0 ||
-	    outside_id_of_root(gid_map, &process->root_gid) < 0) {
+	if (map->n == 0) {
 		return err_set(err, EINVAL,
 			       "look at process %d: its user namespace maps no ids",
 			       process->pid);
+	}
+	return 0;
+}
+
+/* Of the container's root, else of the first id there is. */
+static uint32_t outside_id_of_root(const struct id_map *map)
+{
+	uint32_t id = map->ranges[0].outside;
+
+	(void)id_map_to_outside(map, 0, &id);
+	return id;
+}
+
+static int read_maps(struct ctr_process *process, struct err *err)
+{
+	int r = read_map(process, "uid_map", &process->uid_map, err);
+
+	if (r == 0) {
+		r = read_map(process, "gid_map", &process->gid_map, err);
+	}
+	if (r == 0) {
+		process->root_uid = outside_id_of_root(&process->uid_map);
+		process->root_gid = outside_id_of_root(&process->gid_map);
+	}
+	return r;
+}
+
+int ctr_process_map_ids(const struct ctr_process *process, uid_t uid, gid_t gid,
+			uid_t *ret_uid, gid_t *ret_gid, struct err *err)
+{
+	*ret_uid = uid;
+	*ret_gid = gid;
+	if (process->uid_map.n == 0) {
+		return 0;
+	}
+	if (!id_map_to_outside(&process->uid_map, uid, ret_uid) ||
+	    !id_map_to_outside(&process->gid_map, gid, ret_gid)) {
+		return err_set(err, EINVAL,
+			       "look at process %d: its user namespace does not map the "
+			       "ids %u:%u of config.json's process.user",
+			       process->pid, uid, gid);
 	}
 	return 0;
 }
@@ -216,7 +239,7 @@ static int find_ids(struct ctr_process *process, struct err *err)
 
 	r = is_same_namespace(process, "ns/user", &is_same, err);
 	if (r == 0 && !is_same) {
-		r = read_root_ids(process, err);
+		r = read_maps(process, err);
 	}
 	if (r == 0) {
 		r = read_is_rootless(process, err);

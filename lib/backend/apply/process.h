@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "model/id_map.h"
 
 #define CTR_PROCESS_NONE                                 \
 	(struct ctr_process)                             \
@@ -24,6 +25,10 @@ struct ctr_process {
 	   user namespace, else 0. */
 	uid_t root_uid;
 	gid_t root_gid;
+
+	/* Of its user namespace, to the ids of ours; empty where it is the same one. */
+	struct id_map uid_map;
+	struct id_map gid_map;
 
 	/* We run in a user namespace ourselves: rootless. Not the same as geteuid() != 0,
 	   since a rootless engine's hook is uid 0 too. */
@@ -52,6 +57,13 @@ int ctr_process_look(pid_t pid, struct ctr_process *ret, struct err *err);
 
 /* ESRCH if the process has ended; whatever was opened below dir_fd before a 0 is its own. */
 int ctr_process_check_alive(const struct ctr_process *process, struct err *err);
+
+/**
+ * ctr_process_map_ids() - What are ids of its user namespace in ours?
+ * @err:	EINVAL: they are not mapped
+ */
+int ctr_process_map_ids(const struct ctr_process *process, uid_t uid, gid_t gid,
+			uid_t *ret_uid, gid_t *ret_gid, struct err *err);
 
 /**
  * ctr_process_read() - Read a small file of /proc/PID
