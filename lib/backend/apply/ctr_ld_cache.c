@@ -179,8 +179,8 @@ static int update(struct ctr_ld_cache *cache, struct rootfs *rootfs, struct err 
 	struct ld_cache old;
 	const char *name = strrchr(CTR_LD_CACHE_PATH, '/') + 1;
 	struct ctr_dir *dir;
-	struct stat st;
-	size_t new_len;
+	struct stat st = {0};
+	size_t new_len = 0;
 	ssize_t len;
 	size_t n;
 	int r;
