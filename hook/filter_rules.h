@@ -67,9 +67,10 @@ struct filter_rule {
 
 /* Giving a lease back: with descriptors of the state directory, which is open. */
 /* glibc's poll() is ppoll where there is no poll, as on arm64. */
-#define LEDGER_RULES                                                  \
-	ANY(flock), ANY(read), ANY(renameat2), ANY(poll), ANY(ppoll), \
-		ANY(clock_gettime), ANY(ppoll_time64), ANY(clock_gettime64)
+#define LEDGER_RULES                                                           \
+	WHEN(fcntl, 1, F_OFD_SETLK), WHEN(fcntl64, 1, F_OFD_SETLK), ANY(read), \
+		ANY(renameat2), ANY(poll), ANY(ppoll), ANY(clock_gettime),     \
+		ANY(ppoll_time64), ANY(clock_gettime64)
 
 /* What is undone, and how it is reported, in the container's mount namespace. */
 #define CONTAINER_RULES                                                                \

@@ -37,6 +37,8 @@ static int explain_shortage(const struct host *host, const struct gpu_spec *spec
 {
 	int r;
 
+	/* What is said of it must not keep others waiting: a driver may hang. */
+	lease_unlock(&outcome->lease);
 	inventory_clear(&outcome->inventory);
 	r = injectors_probe(host, NULL, &outcome->inventory, err);
 	if (r == 0) {
@@ -45,6 +47,11 @@ static int explain_shortage(const struct host *host, const struct gpu_spec *spec
 	if (r == 0) {
 		r = select_gpus(spec, &outcome->inventory, terms, &outcome->selection,
 				err);
+	}
+	if (r == 0) {
+		return err_set(err, EAGAIN,
+			       "GPUs have appeared while they were looked for; start the "
+			       "container again");
 	}
 	return r;
 }
@@ -62,7 +69,8 @@ static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
 	return r < 0 ? err_wrap(err, "select GPUs") : 0;
 }
 
-/* Where nobody may lock a GPU and nobody is counted there is nothing to keep. */
+/* Where nobody may lock a GPU and nobody is counted there is nothing to keep, unless others,
+   with other settings, keep something there already. */
 static bool needs_ledger(const struct settings *settings)
 {
 	return settings->policy.allows_exclusive || settings->order != GPU_ORDER_FIRST;
@@ -75,13 +83,10 @@ static int open_ledger(const struct request *request, enum purpose purpose,
 	const struct lease_holder holder = request_lease_holder(request);
 	autofree char *dir = NULL;
 
-	if (!needs_ledger(settings)) {
-		return 0;
-	}
 	dir = request_find_state_dir(request);
 	if (purpose == OUTCOME_TO_APPLY) {
 		return lease_begin(dir, &holder, &request->parsed.spec, settings->order,
-				   &outcome->lease, err);
+				   needs_ledger(settings), &outcome->lease, err);
 	}
 	lease_look(dir, lease_scrutiny(&request->parsed.spec, settings->order),
 		   &outcome->lease);

@@ -19,8 +19,9 @@
 /* The root directory of every procfs. Source: Linux include/linux/proc_fs.h, PROC_ROOT_INO. */
 #define PROC_ROOT_INODE 1U
 
-/* Fields of /proc/PID/stat that stand between the name and the start time. */
-#define FIELDS_BEFORE_START 19
+/* Fields of /proc/PID/stat, counted from the one behind the name, which is 0. */
+#define FIELD_N_THREADS 17
+#define FIELD_START	19
 
 /* The numbers in /proc must be ours: another PID namespace's would name other processes. */
 static int check_is_ours(int proc_fd, struct err *err)
@@ -62,29 +63,45 @@ int procfs_open(struct err *err)
 	return steal_fd(&fd);
 }
 
-/* "1234 (a name) S 1 ... 22: start": the name may hold anything, so the last ')' counts. */
+static int read_field(const char *fields, int field, uint64_t *ret)
+{
+	char *end;
+
+	for (int i = 0; i < field; i++) {
+		fields = strchr(fields, ' ');
+		if (!fields) {
+			return -EBADMSG;
+		}
+		fields++;
+	}
+	errno = 0;
+	*ret = strtoull(fields, &end, 10);
+	return end == fields || errno != 0 ? -EBADMSG : 0;
+}
+
+/*
+ * "1234 (a name) S 1 ... 22: start": the name may hold anything, so the last ')' counts. A
+ * process whose first thread has ended is a zombie to look at, and lives on in its other
+ * threads: so it is their number that says whether anything is left.
+ */
 static int find_start_time(const char *stat, uint64_t *ret)
 {
 	const char *at = strrchr(stat, ')');
-	char *end;
+	uint64_t n_threads;
+	int r;
 
 	if (!at || at[1] != ' ') {
 		return -EBADMSG;
 	}
 	at += 2;
-	if (*at == 'Z' || *at == 'X') {
+	r = read_field(at, FIELD_N_THREADS, &n_threads);
+	if (r < 0) {
+		return r;
+	}
+	if ((*at == 'Z' || *at == 'X') && n_threads <= 1) {
 		return -ESRCH;
 	}
-	for (int i = 0; i < FIELDS_BEFORE_START; i++) {
-		at = strchr(at, ' ');
-		if (!at) {
-			return -EBADMSG;
-		}
-		at++;
-	}
-	errno = 0;
-	*ret = strtoull(at, &end, 10);
-	return end == at || errno != 0 ? -EBADMSG : 0;
+	return read_field(at, FIELD_START, ret);
 }
 
 int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret)

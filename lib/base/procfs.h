@@ -24,8 +24,8 @@ int procfs_open(struct err *err);
  * @proc_fd:	from procfs_open()
  * @ret:	clock ticks since boot: with the number it is one process and no later one
  *
- * Return: 0; -ESRCH: there is no such process, or only what is left of it (a zombie); else
- * negative errno.
- * Source: proc(5), /proc/PID/stat, fields 3 and 22.
+ * Return: 0; -ESRCH: there is no such process, or only what is left of it (a zombie without
+ * threads); else negative errno.
+ * Source: proc(5), /proc/PID/stat, fields 3, 20 and 22.
  */
 int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret);

@@ -8,11 +8,12 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+/* Holders that a run looks at beyond those that matter, and beyond twice what it adds. */
+#define CHECKS_IN_TURN 8
+
 void lease_close(struct lease *lease)
 {
-	if (lease->is_locked) {
-		ledger_unlock(&lease->ledger);
-	}
+	lease_unlock(lease);
 	ledger_close(&lease->ledger);
 	*lease = NO_LEASE;
 }
@@ -32,11 +33,11 @@ enum ledger_scrutiny lease_scrutiny(const struct gpu_spec *spec, enum gpu_order 
 }
 
 int lease_begin(const char *dir, const struct lease_holder *holder,
-		const struct gpu_spec *spec, enum gpu_order order, struct lease *lease,
-		struct err *err)
+		const struct gpu_spec *spec, enum gpu_order order, bool may_make,
+		struct lease *lease, struct err *err)
 {
 	bool is_exclusive = spec->sharing == GPU_SHARING_EXCLUSIVE;
-	int r = ledger_open(dir, &lease->ledger, err);
+	int r = ledger_open(dir, may_make, &lease->ledger, err);
 
 	if (r < 0) {
 		return r;
@@ -76,6 +77,14 @@ void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *le
 		ledger_drop_dead(&lease->ledger, scrutiny);
 	} else if (r != -ENOENT) {
 		lease->ledger.absence = err;
+	}
+}
+
+void lease_unlock(struct lease *lease)
+{
+	if (lease->is_locked) {
+		ledger_unlock(&lease->ledger);
+		lease->is_locked = false;
 	}
 }
 
@@ -129,11 +138,18 @@ int lease_take(struct lease *lease, const struct lease_holder *holder,
 		has_more = true;
 	}
 	if (has_more) {
+		ledger_drop_dead_in_turn(&lease->ledger,
+					 CHECKS_IN_TURN + 2 * selection->n_gpus);
+		r = ledger_save(&lease->ledger, err);
+	}
+	if (r == -E2BIG) {
+		/* Most of them must be dead. */
+		*err = (struct err){0};
+		ledger_drop_dead(&lease->ledger, LEDGER_CHECK_ALL);
 		r = ledger_save(&lease->ledger, err);
 	}
 	lease->is_taken = r == 0;
-	ledger_unlock(&lease->ledger);
-	lease->is_locked = false;
+	lease_unlock(lease);
 	return r;
 }
 
@@ -142,10 +158,7 @@ void lease_give_back(struct lease *lease, struct err *err)
 	const struct err cause = *err;
 	struct err failure = {0};
 
-	if (lease->is_locked) {
-		ledger_unlock(&lease->ledger);
-		lease->is_locked = false;
-	}
+	lease_unlock(lease);
 	if (!lease->is_taken) {
 		return;
 	}

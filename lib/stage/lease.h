@@ -42,6 +42,7 @@ DEFINE_CLEANUP(struct lease, lease_close)
 /**
  * lease_begin() - Lock the ledger and see who has what
  * @dir:	of the state
+ * @may_make:	the state directory, where it is missing; else there is no ledger then
  * @lease:	NO_LEASE
  * @err:	as the ledger's functions; for an exclusive request also: there can be no
  *		ledger
@@ -50,8 +51,8 @@ DEFINE_CLEANUP(struct lease, lease_close)
  * exclusively.
  */
 int lease_begin(const char *dir, const struct lease_holder *holder,
-		const struct gpu_spec *spec, enum gpu_order order, struct lease *lease,
-		struct err *err);
+		const struct gpu_spec *spec, enum gpu_order order, bool may_make,
+		struct lease *lease, struct err *err);
 
 /**
  * lease_look() - See who has what, and take nothing
@@ -63,6 +64,9 @@ void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *le
 
 /* How closely a request has to look. */
 enum ledger_scrutiny lease_scrutiny(const struct gpu_spec *spec, enum gpu_order order);
+
+/* Nothing is chosen after all: others need not wait for what is still to be said. */
+void lease_unlock(struct lease *lease);
 
 /* What select_gpus() must know of it. Valid until lease_take(). */
 struct select_terms lease_terms(const struct lease *lease, enum gpu_order order);

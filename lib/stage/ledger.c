@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/deadline.h"
@@ -33,10 +32,6 @@
 
 /* Between two looks at the lock. It is held for a fraction of a millisecond. */
 #define LOCK_RETRY_MS 2
-
-/* Holders that every run looks at beyond those that matter. It adds one for each GPU, mostly
-   one or two, so the dead ones become fewer with every run. */
-#define CHECKS_IN_TURN 8
 
 /* The names are ours, in a directory that is ours. */
 #define RESOLVE_LEDGER (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
@@ -127,10 +122,10 @@ static int open_all(const char *dir, mode_t mode, struct ledger *ret, struct err
 	return 0;
 }
 
-int ledger_open(const char *dir, struct ledger *ret, struct err *err)
+int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err)
 {
 	/* Everybody may see who has what, as in `list`; the lock is root's. */
-	int r = open_all(dir, 0755, ret, err);
+	int r = open_all(dir, may_make ? 0755 : 0, ret, err);
 
 	/* It is not there and cannot be: a read-only /run, or a user without /run/user/UID. */
 	if (r == -EROFS || r == -EACCES || r == -ENOENT) {
@@ -148,6 +143,16 @@ int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err)
 
 /* ---- the lock ------------------------------------------------------------------------ */
 
+/* Not flock(), which whoever may read the file can take: a container that sees the host's
+   /run, read-only, could keep all others from starting. This one needs a descriptor that
+   may write. */
+static int set_lock(int fd, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 int ledger_lock(struct ledger *ledger, struct err *err)
 {
 	long long end = deadline_clock_ms() + LEDGER_LOCK_SECONDS * 1000LL;
@@ -159,8 +164,8 @@ int ledger_lock(struct ledger *ledger, struct err *err)
 	if (ledger->lock_fd < 0) {
 		return err_sys(err, errno, "open '%s/" LOCK "'", ledger->dir);
 	}
-	while (flock(ledger->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR) {
+	while (set_lock(ledger->lock_fd, F_WRLCK) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
 			return err_sys(err, errno, "lock '%s/" LOCK "'", ledger->dir);
 		}
 		if (deadline_clock_ms() >= end) {
@@ -180,7 +185,7 @@ int ledger_lock(struct ledger *ledger, struct err *err)
 
 void ledger_unlock(struct ledger *ledger)
 {
-	(void)flock(ledger->lock_fd, LOCK_UN);
+	(void)set_lock(ledger->lock_fd, F_UNLCK);
 }
 
 /* ---- the file ------------------------------------------------------------------------ */
@@ -326,12 +331,12 @@ static void drop_dead_that_matter(struct ledger *ledger, enum ledger_scrutiny sc
 }
 
 /* The first ones go to the end, so that the next run looks at the next ones. */
-static void drop_dead_in_turn(struct ledger *ledger, uint64_t pid_ns)
+void ledger_drop_dead_in_turn(struct ledger *ledger, size_t n)
 {
 	struct holders *holders = &ledger->holders;
-	size_t n = holders->n < CHECKS_IN_TURN ? holders->n : CHECKS_IN_TURN;
+	uint64_t pid_ns = own_pid_ns(ledger);
 
-	for (size_t i = 0; i < n; i++) {
+	for (n = n < holders->n ? n : holders->n; n > 0; n--) {
 		struct holder first = holders->holder[0];
 
 		holders->holder[0] = (struct holder){0};
@@ -346,12 +351,7 @@ static void drop_dead_in_turn(struct ledger *ledger, uint64_t pid_ns)
 
 void ledger_drop_dead(struct ledger *ledger, enum ledger_scrutiny scrutiny)
 {
-	uint64_t pid_ns = own_pid_ns(ledger);
-
-	drop_dead_that_matter(ledger, scrutiny, pid_ns);
-	if (scrutiny != LEDGER_CHECK_ALL) {
-		drop_dead_in_turn(ledger, pid_ns);
-	}
+	drop_dead_that_matter(ledger, scrutiny, own_pid_ns(ledger));
 }
 
 int ledger_identify(struct ledger *ledger, pid_t pid, struct process_id *ret,
@@ -380,15 +380,21 @@ struct leaving {
 	const struct process_id *init; /* or NULL */
 	const char *id;
 	const char *bundle;
+	uint64_t pid_ns; /* ours */
 };
 
-static bool is_leaving(const struct holder *holder, const struct leaving *leaving)
+/* A runtime's word that a container has stopped is not enough: runc deletes one whose first
+   thread has ended while its others go on. */
+static bool is_leaving(const struct ledger *ledger, const struct holder *holder,
+		       const struct leaving *leaving)
 {
 	if (leaving->init) {
 		return process_id_equals(&holder->init, leaving->init);
 	}
 	return text_equals(holder->id, leaving->id) &&
-	       text_equals(holder->bundle, leaving->bundle);
+	       text_equals(holder->bundle, leaving->bundle) &&
+	       (holder->init.pid_ns != leaving->pid_ns ||
+		is_dead(ledger, holder, leaving->pid_ns));
 }
 
 static int remove_leaving(struct ledger *ledger, const struct leaving *leaving,
@@ -403,7 +409,7 @@ static int remove_leaving(struct ledger *ledger, const struct leaving *leaving,
 	}
 	n_before = holders->n;
 	for (size_t i = holders->n; i > 0; i--) {
-		if (is_leaving(&holders->holder[i - 1], leaving)) {
+		if (is_leaving(ledger, &holders->holder[i - 1], leaving)) {
 			holders_remove(holders, i - 1);
 		}
 	}
@@ -432,7 +438,8 @@ int ledger_release(struct ledger *ledger, const struct process_id *init, struct 
 int ledger_release_container(struct ledger *ledger, const char *id, const char *bundle,
 			     struct err *err)
 {
-	const struct leaving leaving = {.id = id, .bundle = bundle};
+	const struct leaving leaving = {
+		.id = id, .bundle = bundle, .pid_ns = own_pid_ns(ledger)};
 
 	return release(ledger, &leaving, err);
 }

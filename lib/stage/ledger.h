@@ -53,13 +53,14 @@ DEFINE_CLEANUP(struct ledger, ledger_close)
 char *ledger_default_dir(void);
 
 /**
- * ledger_open() - Open the state directory, and make it where it is missing
+ * ledger_open() - Open the state directory
  * @dir:	absolute
+ * @may_make:	make it where it is missing
  * @ret:	NO_LEDGER; ledger_close() it. Where the directory is missing and cannot be
  *		made, that is no error: nobody can hold anything there, see `absence`
  * @err:	EPERM: somebody else could have written what is in there; what open() said
  */
-int ledger_open(const char *dir, struct ledger *ret, struct err *err);
+int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err);
 
 /* As ledger_open(), to read only: nothing is made. ENOENT: there is none. */
 int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err);
@@ -86,8 +87,17 @@ enum ledger_scrutiny {
 	LEDGER_CHECK_ALL,	/* to count them */
 };
 
-/* Removes dead holders from the list: those that matter, and some more in turn. */
+/* Removes dead holders from the list: those that matter. */
 void ledger_drop_dead(struct ledger *ledger, enum ledger_scrutiny scrutiny);
+
+/**
+ * ledger_drop_dead_in_turn() - Look at the next ones in turn
+ * @n:		how many
+ *
+ * Should: be called with twice the number of what is added, so that the dead ones become
+ * fewer with every run.
+ */
+void ledger_drop_dead_in_turn(struct ledger *ledger, size_t n);
 
 /**
  * ledger_identify() - The process that a container's holders live as long as
@@ -111,6 +121,7 @@ int ledger_save(struct ledger *ledger, struct err *err);
  */
 int ledger_release(struct ledger *ledger, const struct process_id *init, struct err *err);
 
-/* The same for a container that has stopped, whose process is gone. */
+/* The same for a container that has stopped: of its holders those whose process is gone, or
+   of another PID namespace, in which that cannot be seen. */
 int ledger_release_container(struct ledger *ledger, const char *id, const char *bundle,
 			     struct err *err);

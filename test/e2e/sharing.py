@@ -32,7 +32,7 @@ EXCLUSIVE = "count=1;sharing=exclusive"
 N_GPUS = 7  # usable ones of test/hosts/nvidia8.host
 
 # The system calls of the ledger, by what tells them from others in the hook's trace.
-LEDGER_CALLS = ("mkdirat", "flock", "renameat2", "openat2", "write", "read")
+LEDGER_CALLS = ("mkdirat", "fcntl", "renameat2", "openat2", "write", "read")
 
 
 class Host:
@@ -168,10 +168,20 @@ class Rules:
         host = Host(self.hook)
         with Crowd(host) as crowd:
             problems = crowd.gets(EXCLUSIVE, [0]) + crowd.gets(EXCLUSIVE, [1])
-            result = host.call(crowd.standins[0], verb="poststop")
-            if (result.returncode, result.stdout, result.stderr) != (0, "", ""):
-                problems.append(f"poststop: {result}")
-            return problems + wanted("list", host.held(), {1: [f"c{crowd.standins[1].pid}"]})
+            first, second = (standin.pid for standin in crowd.standins)
+            state = crowd.standins[0].state(id=f"c{first}", status="stopped", pid=0)
+            for is_over in (False, True):
+                # A runtime may call it stopped while it lives: then it keeps what it has.
+                if is_over:
+                    crowd.standins.pop(0).__exit__()
+                result = run_hook(self.hook, state, *host.args, verb="poststop")
+                if (result.returncode, result.stdout, result.stderr) != (0, "", ""):
+                    problems.append(f"poststop: {result}")
+                with open(f"{host.state_dir}/ledger", encoding="ascii") as file:
+                    ids = [line.split("\t")[5] for line in file.readlines()[1:]]
+                problems += wanted("the ledger", ids,
+                                   [f"c{pid}" for pid in ([] if is_over else [first]) + [second]])
+            return problems
 
     def poststop_of_what_holds_nothing(self):
         host = Host(self.hook)
@@ -270,6 +280,32 @@ class Rules:
             problems = (crowd.is_refused(EXCLUSIVE, "exclusive is false") +
                         crowd.gets("1", [0]))
         return problems + wanted("/run", os.listdir(host.run), [])
+
+    def settings_that_forbid_locking_still_see_who_has_locked(self):
+        host = Host(self.hook)
+        with Crowd(host) as crowd:
+            problems = crowd.gets(EXCLUSIVE, [0])
+            path = f"{sandbox.WORK}/no-locking.json"
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"policy": {"exclusive": False}}, file)
+            os.chmod(path, 0o644)
+            host.args += ["--config", path]
+            return problems + crowd.is_refused("devices=0", "has it exclusively")
+
+    def a_shortage_is_explained_without_the_lock(self):
+        """It asks all drivers, and one may hang."""
+        host = Host(self.hook)
+        log = f"{sandbox.WORK}/shortage"
+        with StandIn(Bundle().request("amd:9").write()) as standin:
+            result = host.call(standin, wrapper=["strace", "-o", log])
+        with open(log, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        after = text.partition("F_UNLCK")[2]
+        problems = one_line(result, "0 amd GPUs here")
+        if "/information" in text.partition("F_UNLCK")[0].partition("F_WRLCK")[2] or \
+                "/information" not in after:
+            problems.append("the drivers are asked while the lock is held")
+        return problems
 
     def spread(self):
         host = Host(self.hook, {"order": "spread"})
@@ -391,7 +427,7 @@ class Faults:
                 is_ledger |= match[1] == "mkdirat"
                 if match[1] in LEDGER_CALLS and is_ledger:
                     calls.append((match[1], counts[match[1]]))
-                if "LOCK_UN" in line:
+                if "F_UNLCK" in line:
                     break
         return calls
 
@@ -417,7 +453,7 @@ class Faults:
 
     def tests(self):
         calls = self._calls()
-        if {"mkdirat", "flock", "renameat2", "write"} - {name for name, _ in calls}:
+        if {"mkdirat", "fcntl", "renameat2", "write"} - {name for name, _ in calls}:
             raise RuntimeError(f"the trace does not show the ledger: {calls}")
         for name, number in calls:
             for what in ("error=EIO", "error=ENOSPC", "signal=KILL"):

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +49,7 @@ static void open_ledger(struct ledger *ledger)
 {
 	struct err err = {0};
 
-	cr_assert_eq(ledger_open(dir, ledger, &err), 0, "%s", err.msg);
+	cr_assert_eq(ledger_open(dir, true, ledger, &err), 0, "%s", err.msg);
 }
 
 /* A process that waits to be killed. */
@@ -118,7 +120,7 @@ Test(ledger, directory_is_made_if_only_it_is_missing)
 	cr_assert_eq(stat(dir, &st), 0);
 	cr_expect_eq(st.st_mode & 07777, 0755);
 	ledger_close(&ledger);
-	cr_assert_eq(ledger_open("/tmp/not-there/either", &ledger, &err), 0, "%s",
+	cr_assert_eq(ledger_open("/tmp/not-there/either", true, &ledger, &err), 0, "%s",
 		     err.msg);
 	cr_expect_eq(ledger.dir_fd, -1);
 	cr_expect_eq(ledger.absence.code, ENOENT);
@@ -132,7 +134,7 @@ Test(ledger, directory_that_others_can_write_is_not_believed)
 	struct err err = {0};
 
 	cr_assert_eq(chmod(dir, 0777), 0);
-	cr_expect_eq(ledger_open(dir, &ledger, &err), -EPERM);
+	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EPERM);
 	cr_expect(strstr(err.msg, dir), "%s", err.msg);
 }
 
@@ -168,6 +170,43 @@ Test(ledger, a_zombie_holds_nothing)
 	cr_expect_eq(ledger.holders.n, 0);
 }
 
+static void *wait_for_ever(void *unused)
+{
+	(void)pause();
+	return unused;
+}
+
+/* A zombie to look at, with a thread that can use the GPU as before. */
+Test(ledger, a_process_whose_first_thread_has_ended_holds_on)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *path = NULL;
+	char state = '?';
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pthread_t thread;
+
+		(void)pthread_create(&thread, NULL, wait_for_ever, NULL);
+		(void)syscall(SYS_exit, 0);
+	}
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, pid);
+	path = xasprintf("/proc/%d/stat", pid);
+	for (int i = 0; i < 1000 && state != 'Z'; i++) {
+		FILE *stream = fopen(path, "re");
+
+		cr_assert_not_null(stream);
+		cr_assert_eq(fscanf(stream, "%*d (%*[^)]) %c", &state), 1);
+		(void)fclose(stream);
+		(void)usleep(1000);
+	}
+	cr_assert_eq(state, 'Z');
+	ledger_drop_dead(&ledger, LEDGER_CHECK_ALL);
+	end_process(pid);
+	cr_expect_eq(ledger.holders.n, 1);
+}
+
 Test(ledger, a_number_that_another_process_has_now_holds_nothing)
 {
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
@@ -191,7 +230,7 @@ Test(ledger, of_another_pid_namespace_nothing_is_known_so_it_counts)
 	cr_expect_eq(ledger.holders.n, 1);
 }
 
-Test(ledger, every_run_drops_more_dead_ones_than_it_adds)
+Test(ledger, the_dead_that_do_not_matter_go_in_turn)
 {
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
 	pid_t pid = start_process();
@@ -201,12 +240,70 @@ Test(ledger, every_run_drops_more_dead_ones_than_it_adds)
 		hold(&ledger, "a", false, i % 2 ? getpid() : pid);
 	}
 	end_process(pid);
-	/* Shared ones do not matter here, so only those whose turn it is are looked at. */
 	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	cr_expect_eq(ledger.holders.n, 20);
+	ledger_drop_dead_in_turn(&ledger, 8);
 	cr_expect_eq(ledger.holders.n, 16);
-	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
-	ledger_drop_dead(&ledger, LEDGER_CHECK_EXCLUSIVE);
+	ledger_drop_dead_in_turn(&ledger, 8);
+	ledger_drop_dead_in_turn(&ledger, 100);
 	cr_expect_eq(ledger.holders.n, 10);
+}
+
+/* A request for many GPUs, whose container ends at once, again and again. */
+Test(ledger, a_crash_loop_does_not_fill_it)
+{
+	const struct gpu_spec spec = {.is_all = true};
+	const struct gpu *gpus[64];
+	struct gpu gpu[64] = {0};
+	const struct selection selection = {.gpus = gpus, .n_gpus = 64};
+	struct err err = {0};
+
+	for (size_t i = 0; i < 64; i++) {
+		gpu[i].pci = xasprintf("0000:%02zx:00.0", i);
+		gpu[i].partition = NO_PARTITION;
+		gpus[i] = &gpu[i];
+	}
+	for (int run = 0; run < 20; run++) {
+		cleanup(lease_closep) struct lease lease = NO_LEASE;
+		pid_t pid = start_process();
+		const struct lease_holder holder = {"c", "/b", pid};
+
+		cr_assert_eq(lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, true,
+					 &lease, &err),
+			     0, "%s", err.msg);
+		cr_assert_eq(lease_take(&lease, &holder, &spec, &selection, &err), 0,
+			     "%s", err.msg);
+		end_process(pid);
+	}
+	cr_expect_leq(count_on_disk(), 128, "%zu", count_on_disk());
+	for (size_t i = 0; i < 64; i++) {
+		free(gpu[i].pci);
+	}
+}
+
+Test(ledger, a_full_one_of_the_dead_has_room)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder holder = {"c", "/b", getpid()};
+	const struct gpu_spec spec = {.count = 1};
+	char pci[] = "0000:c1:00.0";
+	const struct gpu gpu = {.pci = pci, .partition = NO_PARTITION};
+	const struct gpu *gpus[] = {&gpu};
+	const struct selection selection = {.gpus = gpus, .n_gpus = 1};
+	pid_t pid = start_process();
+	struct err err = {0};
+
+	cr_assert_eq(
+		lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, true, &lease, &err), 0,
+		"%s", err.msg);
+	/* 16,384 is the limit. */
+	for (int i = 0; i < 16400; i++) {
+		hold(&lease.ledger, "a", false, pid);
+	}
+	end_process(pid);
+	cr_expect_eq(lease_take(&lease, &holder, &spec, &selection, &err), 0, "%s",
+		     err.msg);
+	cr_expect_eq(count_on_disk(), 1);
 }
 
 Test(ledger, one_live_holder_of_a_gpu_is_enough_to_know)
@@ -242,8 +339,25 @@ Test(ledger, release_removes_what_one_process_holds)
 	cr_expect_eq(count_on_disk(), 1);
 	cr_assert_eq(ledger_release_container(&ledger, "c", "/other", &err), 0);
 	cr_expect_eq(count_on_disk(), 1);
+	/* It lives, whatever its runtime says. */
 	cr_assert_eq(ledger_release_container(&ledger, "c", "/b", &err), 0);
-	cr_expect_eq(count_on_disk(), 0);
+	cr_expect_eq(count_on_disk(), 1);
+}
+
+Test(ledger, release_of_a_container_that_has_ended)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	pid_t pid = start_process();
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	hold(&ledger, "a", true, pid);
+	hold(&ledger, "b", false, getpid());
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	end_process(pid);
+	cr_assert_eq(ledger_release_container(&ledger, "c", "/b", &err), 0, "%s",
+		     err.msg);
+	cr_expect_eq(count_on_disk(), 1);
 }
 
 Test(ledger, lock_is_waited_for_and_not_for_ever, .timeout = 20)
@@ -251,14 +365,36 @@ Test(ledger, lock_is_waited_for_and_not_for_ever, .timeout = 20)
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
 	autofree char *path = xasprintf("%s/lock", dir);
 	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct err err = {0};
 
-	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	open_ledger(&ledger);
 	cr_expect_eq(ledger_lock(&ledger, &err), -ETIMEDOUT);
 	cr_expect(strstr(err.msg, "another process has it for 5 s"), "%s", err.msg);
-	cr_assert_eq(flock(fd, LOCK_UN), 0);
+	lock.l_type = F_UNLCK;
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	cr_expect_eq(ledger_lock(&ledger, &err), 0);
+}
+
+/* A container that sees the host's /run, read-only, can open and flock() the file. */
+Test(ledger, who_can_only_read_the_lock_keeps_nobody_waiting)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *path = xasprintf("%s/lock", dir);
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	autoclose int fd = -1;
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_lock(&ledger, &err), 0, "%s", err.msg);
+	ledger_unlock(&ledger);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	cr_expect_eq(ledger_lock(&ledger, &err), 0, "%s", err.msg);
+	ledger_unlock(&ledger);
+	lock.l_type = F_WRLCK;
+	cr_expect_eq(fcntl(fd, F_OFD_SETLK, &lock), -1);
 }
 
 Test(ledger, broken_file_stops_everybody_and_says_what_to_do)
@@ -324,7 +460,7 @@ Test(ledger, exclusive_needs_a_place_for_the_ledger_and_shared_does_not)
 	struct err err = {0};
 
 	cr_assert_eq(lease_begin("/tmp/not-there/either", &holder, &spec, GPU_ORDER_FIRST,
-				 &lease, &err),
+				 true, &lease, &err),
 		     0, "%s", err.msg);
 	terms = lease_terms(&lease, GPU_ORDER_SPREAD);
 	cr_expect_null(terms.holders);
@@ -333,7 +469,7 @@ Test(ledger, exclusive_needs_a_place_for_the_ledger_and_shared_does_not)
 	lease_close(&lease);
 	spec.sharing = GPU_SHARING_EXCLUSIVE;
 	cr_expect_eq(lease_begin("/tmp/not-there/either", &holder, &spec, GPU_ORDER_FIRST,
-				 &lease, &err),
+				 true, &lease, &err),
 		     -ENOENT);
 	cr_expect(strstr(err.msg, "keep GPUs from others: ") == err.msg, "%s", err.msg);
 	cr_expect(strstr(err.msg, "set stateDir in the configuration"), "%s", err.msg);
@@ -352,9 +488,9 @@ Test(ledger, lease_is_written_once_and_given_back)
 
 	for (int stage = 0; stage < 2; stage++) {
 		lease_close(&lease);
-		cr_assert_eq(
-			lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, &lease, &err),
-			0, "%s", err.msg);
+		cr_assert_eq(lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, true,
+					 &lease, &err),
+			     0, "%s", err.msg);
 		cr_assert_eq(lease_take(&lease, &holder, &spec, &selection, &err), 0,
 			     "%s", err.msg);
 		cr_expect_eq(count_on_disk(), 1);
@@ -374,7 +510,8 @@ Test(ledger, lease_that_cannot_be_given_back_is_said_beside_the_failure)
 	struct err err = {0};
 	autoclose int fd = -1;
 
-	cr_assert_eq(lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, &lease, &err), 0);
+	cr_assert_eq(
+		lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, true, &lease, &err), 0);
 	cr_assert_eq(lease_take(&lease, &holder, &spec, &none, &err), 0, "%s", err.msg);
 	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	cr_assert_eq(write(fd, "x\n", 2), 2);
