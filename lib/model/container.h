@@ -15,11 +15,13 @@
 /* One entry of linux.resources.devices. */
 struct device_rule {
 	bool allows;
-	bool is_for_chars; /* false: for block devices alone */
-	uint32_t major;	   /* or DEVICE_RULE_ANY */
-	uint32_t minor;	   /* or DEVICE_RULE_ANY */
+	bool is_for_chars; /* both: a rule for all types */
+	bool is_for_blocks;
+	uint32_t major; /* or DEVICE_RULE_ANY */
+	uint32_t minor; /* or DEVICE_RULE_ANY */
 	bool reads;
 	bool writes;
+	bool makes;
 };
 
 /* The ids are the ones inside the container: with a user namespace they are not the host's. */

@@ -67,8 +67,11 @@ static int read_rule(const json_t *entry, const char *path, struct device_rule *
 	}
 	rule->allows = json_is_true(json_object_get(entry, "allow"));
 	rule->is_for_chars = !text_equals(type, "b");
+	rule->is_for_blocks =
+		text_equals(type, "b") || text_equals(type, "a") || text_equals(type, "");
 	rule->reads = strchr(access, 'r') != NULL;
 	rule->writes = strchr(access, 'w') != NULL;
+	rule->makes = strchr(access, 'm') != NULL;
 	return 0;
 }
 

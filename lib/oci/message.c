@@ -115,10 +115,12 @@ static void put_container(struct message *message, const struct container *ctr)
 
 		put_u32(message, rule->allows);
 		put_u32(message, rule->is_for_chars);
+		put_u32(message, rule->is_for_blocks);
 		put_u32(message, rule->major);
 		put_u32(message, rule->minor);
 		put_u32(message, rule->reads);
 		put_u32(message, rule->writes);
+		put_u32(message, rule->makes);
 	}
 }
 
@@ -302,10 +304,12 @@ static void get_device_rules(struct reader *reader, struct container *ctr)
 
 		rule->allows = get_bool(reader);
 		rule->is_for_chars = get_bool(reader);
+		rule->is_for_blocks = get_bool(reader);
 		rule->major = get_u32(reader);
 		rule->minor = get_u32(reader);
 		rule->reads = get_bool(reader);
 		rule->writes = get_bool(reader);
+		rule->makes = get_bool(reader);
 	}
 }
 

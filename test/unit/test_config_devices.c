@@ -111,3 +111,31 @@ Test(config_devices, wrong_types_are_named)
 		"read config.json: linux.resources.devices[0].minor: expected a device "
 		"number, found number 4294967295");
 }
+
+static struct device_rule first(const char *rules)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+	struct err err = {0};
+
+	cr_assert_eq(parse(rules, &config, &err), 0, "%s: %s", rules, err.msg);
+	cr_assert_eq(config.container.n_device_rules, 1);
+	return config.container.device_rules[0];
+}
+
+Test(config_devices, a_rule_is_for_one_type_or_for_both)
+{
+	cr_expect(first("{'type':'b'}").is_for_blocks);
+	cr_expect_not(first("{'type':'b'}").is_for_chars);
+	cr_expect_not(first("{'type':'c'}").is_for_blocks);
+	cr_expect(first("{'type':'c'}").is_for_chars);
+	cr_expect(first("{'type':'a'}").is_for_blocks);
+	cr_expect(first("{'type':'a'}").is_for_chars);
+	cr_expect(first("{}").is_for_blocks);
+	cr_expect(first("{}").is_for_chars);
+}
+
+Test(config_devices, making_a_node_is_an_access_of_its_own)
+{
+	cr_expect(first("{'access':'m'}").makes);
+	cr_expect_not(first("{'access':'rw'}").makes);
+}

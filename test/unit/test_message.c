@@ -51,7 +51,12 @@ static void fill(struct parsed *parsed)
 	parsed->config.container.n_device_rules = 1;
 	parsed->config.container.device_rules = xcalloc(1, sizeof(struct device_rule));
 	parsed->config.container.device_rules[0] =
-		(struct device_rule){true, true, 226, DEVICE_RULE_ANY, true, false};
+		(struct device_rule){.allows = true,
+				     .is_for_chars = true,
+				     .major = 226,
+				     .minor = DEVICE_RULE_ANY,
+				     .reads = true,
+				     .makes = true};
 	parsed->config.choice.n = 1;
 	parsed->config.choice.ids = xcalloc(1, sizeof(char *));
 	parsed->config.choice.ids[0] = xstrdup("renderD128");
@@ -152,6 +157,8 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	cr_expect_eq(out.config.container.device_rules[0].minor, DEVICE_RULE_ANY);
 	cr_expect(out.config.container.device_rules[0].reads);
 	cr_expect_not(out.config.container.device_rules[0].writes);
+	cr_expect_not(out.config.container.device_rules[0].is_for_blocks);
+	cr_expect(out.config.container.device_rules[0].makes);
 	cr_assert_eq(out.config.choice.n, 1);
 	cr_expect_str_eq(out.config.choice.ids[0], "renderD128");
 	cr_expect_not(out.has_edit);
