@@ -41,6 +41,7 @@ static int apply(const struct request *request, const struct host *host,
 	struct err warnings[APPLY_WARNING_COUNT] = {0};
 	struct apply_target target = {
 		.pid = state->pid,
+		.container = &request->parsed.config.container,
 		.id = state->id,
 		.host_root_fd = host->root_fd,
 		.has_device_rules = config_allows(&request->parsed.config, plan),

@@ -93,11 +93,15 @@ def pinned_id(path):
 
 def attach_deny_all(directory):
     """Attaches a program that refuses every device, as a runtime does before it opens some."""
-    code = ctypes.create_string_buffer(DENY_ALL)
+    attach(directory, DENY_ALL)
+
+
+def attach(directory, instructions, name=b""):
+    code = ctypes.create_string_buffer(instructions)
     license_text = ctypes.create_string_buffer(b"Apache-2.0")
     program, _ = _bpf(PROG_LOAD, struct.pack(
-        "<IIQQ", PROG_TYPE_CGROUP_DEVICE, len(DENY_ALL) // 8, ctypes.addressof(code),
-        ctypes.addressof(license_text)))
+        "<IIQQ24x16s", PROG_TYPE_CGROUP_DEVICE, len(instructions) // 8,
+        ctypes.addressof(code), ctypes.addressof(license_text), name))
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         _bpf(PROG_ATTACH, struct.pack("<IIII", fd, program, ATTACH_CGROUP_DEVICE, ALLOW_MULTI))

@@ -18,6 +18,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
 
 import bpf
 import cgroups
+import closed
 import container
 import runtimes
 import sandbox
@@ -61,6 +62,21 @@ class Scope(StandIn):
         return {"ControlGroup": self.path, "DevicePolicy": policy,
                 "DeviceAllow": [list(pair) for pair in allow],
                 "BPFProgram": [list(pair) for pair in programs]}
+
+
+class Leaf(Scope):
+    """As crun makes it: systemd's program on the unit, crun's on a group below."""
+    has_filter = False
+
+    def _make_group(self):
+        super()._make_group()
+        self.unit_group = self.group
+        self.group = f"{self.group}/container"
+        os.mkdir(self.group)
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        os.rmdir(self.unit_group)
 
 
 class NoUnit(Scope):
@@ -351,6 +367,131 @@ class Suite:
             with Peer(BUS, standin.properties(), fault=name):
                 return self.lasting(standin, *self.run(standin)[:2])
 
+    # ---- a program that cannot be edited ---------------------------------------------------
+
+    GPU = [(235, 0), (226, 129)]
+    FUSE_NUMBER = (10, 229)
+    # Of which the GPU's and fuse may be opened.
+    ASKED_NUMBERS = [FUSE_NUMBER, *GPU, (226, 128), (10, 228), (1, 1)]
+    DENY_ALL = {"allow": False, "access": "rwm"}
+    FUSE_RULE = {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"}
+
+    @contextlib.contextmanager
+    def closed_scope(self, *rules):
+        """A unit as runc leaves it: the runtime's program alone. rules: of config.json"""
+        bundle = container.Bundle().request("amd:1")
+        bundle.config["linux"]["resources"] = {
+            "devices": list(rules or (self.DENY_ALL, self.FUSE_RULE))}
+        unit = Scope(bundle.write(), self.version)
+        unit.has_filter = False
+        with unit:
+            closed.attach_runtimes(unit.group, [self.FUSE_NUMBER])
+            yield unit
+
+    def answers(self, unit, is_closed=True):
+        """systemd makes its program anew when it is told of the nodes."""
+        return lambda: closed.attach_systemds(unit.group, [self.FUSE_NUMBER, *self.GPU],
+                                              is_closed)
+
+    def closed_program(self, is_closed=True):
+        """The runtime's comes off; systemd's allows what config.json does, and the GPU."""
+        with self.closed_scope() as unit:
+            before = closed.allowed(unit.group, self.ASKED_NUMBERS)
+            with Peer(BUS, unit.properties(), on_set=self.answers(unit, is_closed)) as peer:
+                problems, warnings, _ = self.run(unit)
+                problems += self.members(peer, "Hello", *self.ASKED, *self.SET)
+                once = bpf.program_ids(unit.group)
+                again, more, _ = self.run(unit)
+            problems += again + [f"it warns: {line}" for line in warnings + more]
+            if before != [self.FUSE_NUMBER]:
+                problems.append(f"before the hook {before} are allowed")
+            after = closed.allowed(unit.group, self.ASKED_NUMBERS)
+            if after != [self.FUSE_NUMBER, *self.GPU]:
+                problems.append(f"behind the hook {after} are allowed")
+            if len(once) != 1 or bpf.program_ids(unit.group) != once:
+                problems.append(f"programs {once}, then {bpf.program_ids(unit.group)}")
+        return problems
+
+    def closed_below_the_unit(self):
+        with Leaf(self.bundle, self.version) as unit:
+            closed.attach_systemds(unit.unit_group, [])
+            closed.attach_runtimes(unit.group, [])
+
+            def answers():
+                bpf.detach_all(unit.unit_group)
+                closed.attach_systemds(unit.unit_group, self.GPU)
+
+            with Peer(BUS, unit.properties(allow=[["/dev/char/1:3", "rwm"]]), on_set=answers):
+                problems, warnings, _ = self.run(unit)
+            after = closed.allowed(unit.group, self.ASKED_NUMBERS)
+            return problems + warnings + \
+                ([] if after == self.GPU else [f"{after} are allowed"])
+
+    def systemds_can_be_edited(self):
+        return self.closed_program(is_closed=False)
+
+    def closed_refused(self, *words, rules=(), allow=(FUSE,), policy="strict", fault=None,
+                       on_set=None, is_told=False):
+        with self.closed_scope(*rules) as unit:
+            before = unit.look()
+            with Peer(BUS, unit.properties(policy, allow), fault=fault, on_set=on_set) as peer:
+                result = run_hook(self.hook, unit.state(), *self.args)
+                problems = one_line(result, "precreate", *words)
+                if ("SetUnitProperties" in peer.members()) != is_told:
+                    problems.append(f"called {peer.members()}")
+            return problems + differences(before, unit.look())
+
+    def closed_lacks(self):
+        """Without the runtime's program the container would lose a device."""
+        other = {**self.FUSE_RULE, "minor": 228}
+        return self.closed_refused("lacks a device", rules=(self.DENY_ALL, other)) + \
+            self.closed_refused("lacks a device", allow=[["/dev/char/10:229", "r"]])
+
+    def closed_has_more(self):
+        """Without the runtime's program the container would get a device."""
+        return self.closed_refused("that config.json has not",
+                                   allow=[FUSE, ["/dev/char/10:228", "rw"]])
+
+    def closed_denies_later(self):
+        """DeviceAllow knows no order."""
+        denied = {**self.FUSE_RULE, "allow": False}
+        return self.closed_refused("denies a device",
+                                   rules=(self.DENY_ALL, self.FUSE_RULE, denied))
+
+    def closed_without_list(self):
+        return self.closed_refused("it calls kernel functions; let", policy="auto", allow=())
+
+    def closed_and_systemd_absent(self):
+        with self.closed_scope() as unit:
+            before = unit.look()
+            result = run_hook(self.hook, unit.state(), *self.args)
+            return one_line(result, "it calls kernel functions; let", "precreate") + \
+                differences(before, unit.look())
+
+    def closed_without_systemds(self):
+        """systemd says that it has done it, and has attached nothing."""
+        return self.closed_refused("it is not attached", is_told=True)
+
+    def closed_and_forgotten(self):
+        with self.closed_scope() as unit:
+            before = unit.look()
+            with Peer(BUS, unit.properties(), fault="forgets"):
+                result = run_hook(self.hook, unit.state(), *self.args)
+            return one_line(result, "is not in it afterwards") + \
+                differences(before, unit.look())
+
+    def closed_and_failing_later(self):
+        """The program is attached again: both must allow, as before."""
+        with self.closed_scope() as unit:
+            os.mkdir(f"/proc/{unit.pid}/root{unit.bundle.rootfs}/dev/kfd")
+            before = unit.rules()
+            with Peer(BUS, unit.properties(), on_set=self.answers(unit)):
+                problems = one_line(run_hook(self.hook, unit.state(), *self.args), "/dev/kfd")
+            if before[0] not in unit.rules():
+                problems.append(f"programs were {before}, are {unit.rules()}")
+            after = closed.allowed(unit.group, self.ASKED_NUMBERS)
+            return problems + ([] if after == [self.FUSE_NUMBER] else [f"{after} are allowed"])
+
     # ---- systemd.strict ------------------------------------------------------------------
 
     def strict(self, peers, *words, undone=True):
@@ -444,6 +585,11 @@ class Suite:
                  "strict_absent", "strict_dead", "strict_hangs", "strict_stopped",
                  "strict_forgets", "strict_and_well"]
         if self.version == 2:
+            names += ["closed_program", "closed_below_the_unit", "systemds_can_be_edited",
+                      "closed_lacks",
+                      "closed_has_more", "closed_denies_later", "closed_without_list",
+                      "closed_and_systemd_absent", "closed_without_systemds",
+                      "closed_and_forgotten", "closed_and_failing_later"]
             names += ["repin", "repin_twice", "repin_detached", "no_pin", "strict_no_pin"]
         tests = [(name.replace("_", " "), getattr(self, name)) for name in names]
         faults = {"silent": "no answer in time", "hangs_up": "hung up", "cuts_off": "hung up",

@@ -79,8 +79,14 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 		r = own_dir_prepare(plan, &ret->undo, &ret->own_dir, err);
 	}
 	if (r == 0 && !target->has_device_rules) {
-		r = cgroup_prepare(plan, &ret->process, target->id, &ret->undo,
-				   &ret->rules, cgroup_warning(target), err);
+		const struct cgroup_target cgroup = {
+			.process = &ret->process,
+			.id = target->id,
+			.container = target->container,
+		};
+
+		r = cgroup_prepare(plan, &cgroup, &ret->undo, &ret->rules,
+				   cgroup_warning(target), err);
 	}
 	if (r == 0) {
 		r = rootfs_prepare(plan, &ret->process, &ret->undo, &ret->rootfs, err);

@@ -27,6 +27,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "model/container.h"
 #include "model/plan.h"
 
 /* What the user should know of a plan that was applied. */
@@ -49,6 +50,9 @@ struct apply_target {
 	/* The runtime was told to allow every node of the plan, so its device filter, and what
 	   systemd knows, have them: they are not looked at. */
 	bool has_device_rules;
+
+	/* Its device rules are looked at; borrowed. NULL: nothing is known of them. */
+	const struct container *container;
 
 	/* Called right after setns(), to give up what is of no use in the container;
 	   its failure undoes all. NULL: nothing. */

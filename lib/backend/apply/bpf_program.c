@@ -80,6 +80,14 @@ int bpf_program_id(int program_fd, uint32_t *ret)
 	return r;
 }
 
+bool bpf_program_is_named(int program_fd, const char *name)
+{
+	struct bpf_prog_info info = {0};
+
+	return get_info(program_fd, &info) == 0 &&
+	       strncmp(info.name, name, sizeof(info.name)) == 0;
+}
+
 int bpf_program_dump(int program_fd, struct devrules_program *ret, const char **why)
 {
 	cleanup(devrules_clearp) struct devrules_program program = {0};
@@ -148,6 +156,29 @@ int bpf_program_replace(int cgroup_fd, uint32_t flags, int old_fd, int new_fd)
 		attr.attach_flags |= BPF_F_REPLACE;
 		attr.replace_bpf_fd = (uint32_t)old_fd;
 	}
+	return sys_bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
+}
+
+int bpf_program_detach(int cgroup_fd, int program_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.target_fd = (uint32_t)cgroup_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	return sys_bpf(BPF_PROG_DETACH, &attr) < 0 ? -errno : 0;
+}
+
+int bpf_program_attach(int cgroup_fd, uint32_t flags, int program_fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.target_fd = (uint32_t)cgroup_fd;
+	attr.attach_bpf_fd = (uint32_t)program_fd;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	attr.attach_flags = flags;
 	return sys_bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
 }
 

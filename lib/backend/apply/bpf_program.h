@@ -8,6 +8,7 @@
  * Source: bpf(2); Linux include/uapi/linux/bpf.h.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backend/apply/devrules.h"
@@ -34,6 +35,9 @@ int bpf_program_query(int cgroup_fd, uint32_t flags, struct bpf_attached *ret);
 int bpf_program_by_id(uint32_t id);
 int bpf_program_id(int program_fd, uint32_t *ret);
 
+/* Was it loaded under this name? Whoever may load programs chooses the name. */
+bool bpf_program_is_named(int program_fd, const char *name);
+
 /**
  * bpf_program_dump() - The code as the verifier left it
  * @why:	set with -EOPNOTSUPP: why it cannot be loaded again, for a message
@@ -49,6 +53,16 @@ int bpf_program_load(const struct devrules_program *program);
  * replaces it. BPF_F_REPLACE is Linux 5.6.
  */
 int bpf_program_replace(int cgroup_fd, uint32_t flags, int old_fd, int new_fd);
+
+/**
+ * bpf_program_detach() - Take a program off
+ *
+ * Return: -ENOENT: it is not there.
+ */
+int bpf_program_detach(int cgroup_fd, int program_fd);
+
+/* Puts a program that was taken off there again, behind the others. */
+int bpf_program_attach(int cgroup_fd, uint32_t flags, int program_fd);
 
 /* @err: EINVAL: @path is not on a bpffs. Return: a descriptor of the program pinned there. */
 int bpf_pin_open(const char *path, struct err *err);

@@ -41,19 +41,36 @@ static int prepare_v1(const struct plan *plan, const struct cgroup_path *path,
 	return cgroup_v1_prepare(plan, cgroup_fd, undo, &rules->v1, err);
 }
 
+/* For programs that turn out to be closed. */
+static void offer_systemd(const struct plan *plan, const struct cgroup_target *target,
+			  struct cgroup_rules *rules)
+{
+	const char *no_detach = NULL;
+	const char *unit_path = NULL;
+
+	if (rules->unit && target->container) {
+		unit_path = systemd_unit_alone(rules->unit, target->container, plan,
+					       &no_detach);
+	}
+	if (unit_path) {
+		cgroup_v2_set_unit(rules->v2, unit_path, no_detach);
+	}
+}
+
 /* From the lowest level up to the @top first bytes of the path. */
 static int prepare_v2(const struct plan *plan, const char *path, size_t top,
-		      const struct ctr_process *process, struct undo_log *undo,
+		      const struct cgroup_target *target, struct undo_log *undo,
 		      struct cgroup_rules *rules, struct err *err)
 {
 	autoclose int hierarchy_fd = -1;
 	autofree char *level = xstrdup(path);
 
-	hierarchy_fd = cgroup_hierarchy_open(CGROUP_V2, path, process, err);
+	hierarchy_fd = cgroup_hierarchy_open(CGROUP_V2, path, target->process, err);
 	if (hierarchy_fd < 0) {
 		return hierarchy_fd;
 	}
 	rules->v2 = cgroup_v2_new(plan);
+	offer_systemd(plan, target, rules);
 	while (strlen(level) >= top) {
 		int fd = cgroup_hierarchy_open_level(hierarchy_fd, level, err);
 		int r;
@@ -125,10 +142,12 @@ static int prepare_systemd(const struct plan *plan, const char *path, size_t top
 	return warn_of_loss(&why, warning, err);
 }
 
-int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
-		   const char *id, struct undo_log *undo, struct cgroup_rules *ret,
-		   struct err *warning, struct err *err)
+int cgroup_prepare(const struct plan *plan, const struct cgroup_target *target,
+		   struct undo_log *undo, struct cgroup_rules *ret, struct err *warning,
+		   struct err *err)
 {
+	const struct ctr_process *process = target->process;
+	const char *id = target->id;
 	cleanup(cgroup_path_clearp) struct cgroup_path path = {0};
 	cleanup(cgroup_path_clearp) struct cgroup_path own = {0};
 	cleanup(cgroup_rules_clearp) struct cgroup_rules rules = {0};
@@ -158,7 +177,7 @@ int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
 	if (top > 0) {
 		r = prepare_systemd(plan, path.v2_path, top, &rules, warning, err);
 		if (r == 0) {
-			r = prepare_v2(plan, path.v2_path, top, process, undo, &rules,
+			r = prepare_v2(plan, path.v2_path, top, target, undo, &rules,
 				       err);
 		}
 		if (r < 0) {
@@ -181,7 +200,9 @@ static int tell_systemd(const struct cgroup_rules *rules, struct err *warning,
 		return 0;
 	}
 	if (systemd_allow(rules->unit, &why) < 0) {
-		r = warn_of_loss(&why, warning, err);
+		bool must_last = rules->v2 && cgroup_v2_relies_on_systemd(rules->v2);
+
+		r = warn_of_loss(&why, must_last ? NULL : warning, err);
 	}
 	return r == 0 && rules->v1 ? cgroup_v1_restore(rules->v1, err) : r;
 }

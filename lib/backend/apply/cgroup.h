@@ -23,11 +23,19 @@
 #include "backend/apply/process.h"
 #include "backend/apply/undo.h"
 #include "base/err.h"
+#include "model/container.h"
 #include "model/plan.h"
 
 struct cgroup_v1_rules;
 struct cgroup_v2_programs;
 struct systemd_unit;
+
+/* The container whose cgroup it is; all borrowed. */
+struct cgroup_target {
+	const struct ctr_process *process;
+	const char *id; /* by which runtimes name its cgroup; may be "" */
+	const struct container *container; /* NULL: its device rules are not known */
+};
 
 /* Open until the end of the run, for the undo log. */
 struct cgroup_rules {
@@ -41,7 +49,6 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
 
 /**
  * cgroup_prepare() - Find what denies, and make what will replace it, changing nothing
- * @id:		the container's id, by which runtimes name its cgroup; may be ""
  * @undo:	gets room for the changes to come
  * @warning:	filled if systemd cannot be asked; NULL: that is a failure
  * @err:	EOPNOTSUPP: a program cannot be read or changed; EPERM; EXDEV: the cgroup is
@@ -49,9 +56,9 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
  *
  * Rootless there is no device controller: nothing is done.
  */
-int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
-		   const char *id, struct undo_log *undo, struct cgroup_rules *ret,
-		   struct err *warning, struct err *err);
+int cgroup_prepare(const struct plan *plan, const struct cgroup_target *target,
+		   struct undo_log *undo, struct cgroup_rules *ret, struct err *warning,
+		   struct err *err);
 
 /**
  * cgroup_allow() - Allow the plan's nodes: exactly "c MAJOR:MINOR rw" each

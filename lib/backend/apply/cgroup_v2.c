@@ -10,6 +10,7 @@
 #include "backend/apply/bpf_program.h"
 #include "backend/apply/devrules.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* How often the programs may have changed under our hands. systemd attaches a fresh one when
    it applies a unit again; more than one in the milliseconds that this takes is a storm. */
@@ -21,9 +22,10 @@ struct v2_change {
 	uint32_t attach_flags;
 	int old_fd;
 	uint32_t old_id;
-	int new_fd; /* -1: it has the rules already */
+	int new_fd; /* -1: it has the rules already, or none can be made */
 	uint32_t new_id;
-	bool is_done; /* replaced, or gone before that */
+	bool is_closed; /* cannot be edited: comes off, systemd's own stands alone */
+	bool is_done;	/* replaced, taken off, or gone before that */
 };
 
 struct v2_level {
@@ -37,7 +39,12 @@ struct cgroup_v2_programs {
 	struct devrules_program prefix;
 	struct v2_level **level;
 	size_t n_levels;
+	char *unit_path; /* see cgroup_v2_set_unit() */
+	const char *no_detach;
 };
+
+/* What systemd calls its device programs. Source: tried with systemd 252 and 257. */
+#define SYSTEMD_PROGRAM "sd_devices"
 
 static void level_free(struct v2_level *level)
 {
@@ -61,6 +68,7 @@ void cgroup_v2_free(struct cgroup_v2_programs *programs)
 		level_free(programs->level[i]);
 	}
 	free(programs->level);
+	free(programs->unit_path);
 	devrules_clear(&programs->prefix);
 	free(programs);
 }
@@ -73,13 +81,25 @@ struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan)
 	return programs;
 }
 
-static int cannot_edit(const char *path, const char *why, struct err *err)
+void cgroup_v2_set_unit(struct cgroup_v2_programs *programs, const char *unit_path,
+			const char *no_detach)
+{
+	free(programs->unit_path);
+	programs->unit_path = xstrdup(unit_path);
+	programs->no_detach = no_detach;
+}
+
+/* @more: why it cannot be taken off either, or NULL: that is out of the question. */
+static int cannot_edit(const char *path, const char *why, const char *more,
+		       struct err *err)
 {
 	return err_set(
 		err, EOPNOTSUPP,
-		"change the device program of cgroup '%s': %s; let the engine pass the "
-		"nodes instead (--device, CDI, or a hook at podman's stage precreate)",
-		path, why);
+		"change the device program of cgroup '%s': %s%s%s; let the engine pass "
+		"the nodes instead (--device, CDI, or a hook at podman's stage "
+		"precreate)",
+		path, why, more ? ", and systemd's own is not enough: " : "",
+		more ? more : "");
 }
 
 /*
@@ -97,7 +117,7 @@ static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
 
 	r = bpf_program_dump(old_fd, &old, &why);
 	if (r < 0) {
-		return why ? cannot_edit(path, why, err)
+		return why ? cannot_edit(path, why, programs->no_detach, err)
 			   : err_sys(err, -r, "read the device program of cgroup '%s'",
 				     path);
 	}
@@ -110,10 +130,38 @@ static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
 		return err_sys(err, EPERM, "load a device program for cgroup '%s'", path);
 	}
 	if (r < 0) {
-		return cannot_edit(path, "the kernel does not take its code again", err);
+		return cannot_edit(path, "the kernel does not take its code again",
+				   programs->no_detach, err);
 	}
 	*ret = r;
 	return 1;
+}
+
+/* May a closed program of this level come off? Only from the unit's own level downwards,
+   where systemd's program is asked as well. */
+static bool may_detach(const struct cgroup_v2_programs *programs,
+		       const struct v2_level *level)
+{
+	return programs->unit_path && !programs->no_detach &&
+	       text_starts_with(level->path, programs->unit_path);
+}
+
+/*
+ * Decides what is done about a program that cannot be edited.
+ *
+ * Return: as meet_program(). Systemd's own stays: it has been told of the nodes.
+ */
+static int meet_closed(const struct cgroup_v2_programs *programs,
+		       const struct v2_level *level, struct v2_change *change,
+		       struct err *err)
+{
+	if (err->code != EOPNOTSUPP || !may_detach(programs, level)) {
+		return -err->code;
+	}
+	*err = (struct err){0};
+	change->is_closed = !(text_equals(level->path, programs->unit_path) &&
+			      bpf_program_is_named(change->old_fd, SYSTEMD_PROGRAM));
+	return change->is_closed;
 }
 
 /*
@@ -155,7 +203,7 @@ static int meet_program(const struct cgroup_v2_programs *programs, struct v2_lev
 				       level->path)
 			     : r;
 	}
-	return r;
+	return r < 0 ? meet_closed(programs, level, change, err) : r;
 }
 
 /* One that was replaced and is there again is not known: it must be replaced again. */
@@ -227,13 +275,87 @@ static int revert_change(const struct undo_record *record)
 	return r == -ENOENT ? 0 : r;
 }
 
+static int revert_detach(const struct undo_record *record)
+{
+	const struct v2_change *change = record->change;
+
+	return bpf_program_attach(change->cgroup_fd, change->attach_flags,
+				  change->old_fd);
+}
+
+/* Is it systemd's program, as it is or with the rules in front? */
+static bool is_systemds(const struct v2_level *level, uint32_t id)
+{
+	autoclose int fd = bpf_program_by_id(id);
+
+	if (fd >= 0 && bpf_program_is_named(fd, SYSTEMD_PROGRAM)) {
+		return true;
+	}
+	for (size_t i = 0; i < level->n_changes; i++) {
+		const struct v2_change *change = level->change[i];
+
+		if (change->is_done && change->new_id == id) {
+			return bpf_program_is_named(change->old_fd, SYSTEMD_PROGRAM);
+		}
+	}
+	return false;
+}
+
+static int check_systemd(const struct v2_level *level, struct err *err)
+{
+	struct bpf_attached attached = {0};
+	bool has_own = false;
+	int r = bpf_program_query(level->cgroup_fd, 0, &attached);
+
+	if (r < 0) {
+		return err_sys(err, -r, "list the device programs of cgroup '%s'",
+			       level->path);
+	}
+	for (uint32_t i = 0; i < attached.n && !has_own; i++) {
+		has_own = is_systemds(level, attached.id[i]);
+	}
+	return has_own ? 0
+		       : cannot_edit(level->path, "one cannot be edited",
+				     "it is not attached", err);
+}
+
+/* Asked before anything comes off, and once more in the end. */
+static int check_unit_level(const struct cgroup_v2_programs *programs, struct err *err)
+{
+	for (size_t i = 0; i < programs->n_levels; i++) {
+		const struct v2_level *level = programs->level[i];
+
+		if (text_equals(level->path, programs->unit_path)) {
+			return check_systemd(level, err);
+		}
+	}
+	return cannot_edit(programs->unit_path, "one cannot be edited",
+			   "it is not attached", err);
+}
+
+/* Nothing is open in between: systemd's own program is there before and behind this. */
+static int detach(struct v2_change *change, struct undo_log *undo)
+{
+	const struct undo_record record = {.revert = revert_detach, .change = change};
+	int r = bpf_program_detach(change->cgroup_fd, change->old_fd);
+
+	change->is_done = r == 0 || r == -ENOENT;
+	if (r == 0) {
+		undo_log_push(undo, &record);
+	}
+	return change->is_done ? 0 : r;
+}
+
 static int replace(struct v2_change *change, struct undo_log *undo)
 {
 	const struct undo_record record = {.revert = revert_change, .change = change};
 	int r;
 
-	if (change->is_done || change->new_fd < 0) {
+	if (change->is_done || (change->new_fd < 0 && !change->is_closed)) {
 		return 0;
+	}
+	if (change->is_closed) {
+		return detach(change, undo);
 	}
 	r = bpf_program_replace(change->cgroup_fd, change->attach_flags, change->old_fd,
 				change->new_fd);
@@ -251,9 +373,23 @@ static int replace(struct v2_change *change, struct undo_log *undo)
 	return 0;
 }
 
-static int replace_all(const struct v2_level *level, struct undo_log *undo,
+static bool must_detach(const struct v2_level *level)
+{
+	for (size_t i = 0; i < level->n_changes; i++) {
+		if (level->change[i]->is_closed && !level->change[i]->is_done) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int replace_all(const struct cgroup_v2_programs *programs,
+		       const struct v2_level *level, struct undo_log *undo,
 		       struct err *err)
 {
+	if (must_detach(level) && check_unit_level(programs, err) < 0) {
+		return -err->code;
+	}
 	for (size_t i = 0; i < level->n_changes; i++) {
 		int r = replace(level->change[i], undo);
 
@@ -265,6 +401,18 @@ static int replace_all(const struct v2_level *level, struct undo_log *undo,
 	return 0;
 }
 
+bool cgroup_v2_relies_on_systemd(const struct cgroup_v2_programs *programs)
+{
+	for (size_t i = 0; i < programs->n_levels; i++) {
+		for (size_t j = 0; j < programs->level[i]->n_changes; j++) {
+			if (programs->level[i]->change[j]->is_closed) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *undo,
 		    struct err *err)
 {
@@ -273,7 +421,7 @@ int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *
 
 		for (size_t i = 0; i < programs->n_levels; i++) {
 			struct v2_level *level = programs->level[i];
-			int r = replace_all(level, undo, err);
+			int r = replace_all(programs, level, undo, err);
 
 			if (r == 0) {
 				r = look(programs, level, undo, err);
@@ -284,7 +432,9 @@ int cgroup_v2_allow(const struct cgroup_v2_programs *programs, struct undo_log *
 			n_found += r;
 		}
 		if (n_found == 0) {
-			return 0;
+			return cgroup_v2_relies_on_systemd(programs)
+				       ? check_unit_level(programs, err)
+				       : 0;
 		}
 	}
 	return err_set(err, EBUSY,

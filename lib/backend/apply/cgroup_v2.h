@@ -7,7 +7,12 @@
  * in front, and is replaced by the result: the new one is attached before or while the old
  * one goes (BPF_F_REPLACE), never after, so that at no time less denies than before. No
  * program: nothing is denied, and nothing is done.
+ *
+ * One that cannot be read or loaded again (net.core.bpf_jit_harden=2) comes off where systemd
+ * has made a program that says the same and has the nodes; else it is a failure.
  */
+
+#include <stdbool.h>
 
 #include "backend/apply/undo.h"
 #include "base/err.h"
@@ -19,6 +24,16 @@ void cgroup_v2_free(struct cgroup_v2_programs *programs);
 
 /* An empty set, to which cgroup_v2_prepare() adds level by level. */
 struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan);
+
+/**
+ * cgroup_v2_set_unit() - systemd's own program may stand alone
+ * @unit_path:	the cgroup of the unit whose DeviceAllow is going to have the nodes
+ * @no_detach:	why it may not, for a message; NULL: it may
+ *
+ * Then a program on that level or below that cannot be edited is no failure: it comes off.
+ */
+void cgroup_v2_set_unit(struct cgroup_v2_programs *programs, const char *unit_path,
+			const char *no_detach);
 
 /**
  * cgroup_v2_prepare() - Read the programs of one level and load their replacements
@@ -33,6 +48,9 @@ struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan);
  */
 int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,
 		      const char *path, struct undo_log *undo, struct err *err);
+
+/* Does a program come off, so that nothing but systemd's own is left? */
+bool cgroup_v2_relies_on_systemd(const struct cgroup_v2_programs *programs);
 
 /**
  * cgroup_v2_allow() - Attach the replacements, and see that nothing else is attached

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "backend/apply/dbus.h"
+#include "backend/apply/systemd_rules.h"
 #include "backend/apply/systemd_unit.h"
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -64,6 +65,19 @@ const char *systemd_unit_name(const struct systemd_unit *unit)
 const char *systemd_unit_pin(const struct systemd_unit *unit)
 {
 	return unit->properties.pin;
+}
+
+const char *systemd_unit_alone(const struct systemd_unit *unit,
+			       const struct container *ctr, const struct plan *plan,
+			       const char **ret)
+{
+	const struct systemd_properties *properties = &unit->properties;
+
+	if (systemd_decide(properties) != SYSTEMD_DEVICE_ALLOW) {
+		return NULL;
+	}
+	*ret = systemd_rules_differ(properties, ctr, plan);
+	return properties->control_group;
 }
 
 /*

@@ -10,6 +10,7 @@
  */
 
 #include "base/err.h"
+#include "model/container.h"
 #include "model/plan.h"
 
 struct systemd_unit;
@@ -41,6 +42,16 @@ int systemd_prepare(const struct plan *plan, const char *path, size_t top,
  * Should: come before the device programs are replaced: systemd attaches a fresh one.
  */
 int systemd_allow(struct systemd_unit *unit, struct err *err);
+
+/**
+ * systemd_unit_alone() - May the program that systemd makes be the unit's only one?
+ * @ret:	why not, for a message; NULL: it may, once systemd_allow() has succeeded
+ *
+ * Return: the unit's cgroup; NULL: systemd makes no program from its DeviceAllow.
+ */
+const char *systemd_unit_alone(const struct systemd_unit *unit,
+			       const struct container *ctr, const struct plan *plan,
+			       const char **ret);
 
 /* Where the program is pinned that systemd attaches to the unit, or NULL. */
 const char *systemd_unit_pin(const struct systemd_unit *unit);
