@@ -31,6 +31,29 @@ TARGETS = {"out of the root": "../" * 12 + CANARY[1:], "absolute, out of the roo
            "to itself": "driver-loop", "to a directory of the image": "/tmp",
            "to a FIFO": f"{CANARY}/fifo"}
 
+# What an image's VOLUME or an engine's option mounts at our directory: how, what is done when
+# it has its files, and what the hook says of it.
+VOLUME = 'mkdir "$root/tmp/v"; mount --bind "$root/tmp/v" "$own"'
+READ_ONLY = 'mount -o remount,bind,ro "$own"'
+OTHERS = [
+    # The root file system of these tests is a tmpfs.
+    ("a volume", VOLUME, "", "it is a tmpfs of somebody else"),
+    ("a read-only volume", VOLUME, READ_ONLY, "it is a tmpfs of somebody else"),
+    ("a shared volume", f'{VOLUME}; mount --make-shared "$own"', "",
+     "it is a tmpfs of somebody else"),
+    ("another file system", 'mount -t ramfs oci-gpu-hook "$own"', READ_ONLY,
+     "it is no tmpfs, so maybe a volume"),
+    ("a tmpfs of the engine's", 'mount -t tmpfs tmpfs "$own"', "",
+     "it is a tmpfs of somebody else"),
+    ("a read-only tmpfs of the engine's", 'mount -t tmpfs tmpfs "$own"', READ_ONLY,
+     "it is a tmpfs of somebody else"),
+    ("a writable tmpfs of our name", 'mount -t tmpfs oci-gpu-hook "$own"', "",
+     "it is writable"),
+    ("a shared tmpfs of our name",
+     'mount -t tmpfs oci-gpu-hook "$own"; mount --make-shared "$own"', READ_ONLY,
+     "it is shared"),
+]
+
 
 class Suite(Attacker):
     def __init__(self, hook, turns):
@@ -122,10 +145,16 @@ class Suite(Attacker):
         put(kind, bundle.rootfs + place, text)
         return self.refuses(Stage(bundle), f"'{place}'")
 
-    def own_dir_is_mounted(self):
-        steps = f'{TMPFS_ON_DEV}\nmkdir -p "$root{OWN_DIR}"; mount -t tmpfs t "$root{OWN_DIR}"'
-        return self.refuses(Stage(self.image(), steps=steps),
-                            f"place '{OWN_DIR}' in the container: another mount is there")
+    def own_dir_is_mounted(self, how, then, word):
+        """What a run that was killed would leave, but from somebody else: empty files of the
+        driver's names, and other content for the driver's parameters. how: mounts $own; then: when it is filled"""
+        files = [f"lib/{name}.so.{VERSION}" for name in driver.LIBRARIES]
+        steps = [TMPFS_ON_DEV, PROC, f'own="$root{OWN_DIR}"', 'mkdir -p "$own"', how,
+                 'mkdir "$own/lib"', *(f'touch "$own/{name}"' for name in files),
+                 'echo lies > "$own/.file-0"', then]
+        return self.refuses(Stage(self.image(), steps="\n".join(steps)),
+                            f"place '{OWN_DIR}' in the container: another mount is there "
+                            f"({word})")
 
     def run_is_a_volume(self):
         steps = f'{TMPFS_ON_DEV}\nmount --bind {CANARY} "$root/run"'
@@ -266,7 +295,8 @@ class Suite(Attacker):
     def tests(self):
         yield "a merged /usr is no attack", self.merged_usr
         yield from self.places()
-        yield "another mount is at our directory", self.own_dir_is_mounted
+        for what, *how in OTHERS:
+            yield f"at our directory is {what}", lambda h=how: self.own_dir_is_mounted(*h)
         yield "/run is a volume", self.run_is_a_volume
         yield "the root is shared", self.root_is_shared
         for kind, text in (("link", f"{CANARY}/secret"), ("fifo", ""), ("dir", ""),

@@ -104,6 +104,41 @@ Test(apply, content_of_ours_is_read_and_cannot_be_changed)
 	plan_clear(&plan);
 }
 
+Test(apply, content_that_somebody_mounted_over_ours_is_refused)
+{
+	struct err warnings[APPLY_WARNING_COUNT] = {0};
+	struct apply_target target = {
+		.pid = start(),
+		.id = "test",
+		.rootfs_path = ROOTFS,
+		.host_root_fd = open("/", O_PATH | O_DIRECTORY),
+		.warnings = warnings,
+	};
+	struct plan plan = {.own_dir = strdup(OWN)};
+	struct err err = {0};
+	int status;
+	pid_t pid;
+
+	cr_assert_eq(plan_add_file(&plan, HOSTNAME, "ours\n", "test", &err), 0);
+	/* An earlier run, and what happens in the container after it. */
+	pid = fork();
+	if (pid == 0) {
+		bool is_done = apply_plan(&plan, &target, &err) == 0 &&
+			       umount(ROOTFS HOSTNAME) == 0 &&
+			       mount(ROOTFS "/proc/version", ROOTFS OWN "/.file-0", NULL,
+				     MS_BIND, NULL) == 0;
+
+		_exit(is_done ? 0 : 1);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	cr_expect_eq(apply_plan(&plan, &target, &err), -EEXIST);
+	cr_expect_str_eq(err.msg, "look at '" OWN "/.file-0' in the container: it is not "
+				  "the file that the hook made; do not mount anything at "
+				  "that place");
+	plan_clear(&plan);
+}
+
 Test(apply, a_failure_brings_the_kernels_file_back)
 {
 	struct err warnings[APPLY_WARNING_COUNT] = {0};

@@ -34,6 +34,19 @@ Test(mountinfo, shared_behind_the_dash_is_an_option_of_the_file_system)
 	cr_expect_not(mountinfo_is_shared("7 1 0:1 / /p rw - t s shared:1\n", 7));
 }
 
+Test(mountinfo, whose_a_mount_is_say_type_and_source)
+{
+	cr_expect(mountinfo_is_of(text, 22, "devtmpfs", "devtmpfs"));
+	cr_expect_not(mountinfo_is_of(text, 22, "devtmpfs", "devtmp"), "a part of it");
+	cr_expect_not(mountinfo_is_of(text, 22, "dev", "devtmpfs"), "a part of it");
+	cr_expect_not(mountinfo_is_of(text, 25, "tmpfs", "overlay"));
+	cr_expect_not(mountinfo_is_of(text, 23, "tmpfs", "overlay"));
+	cr_expect_not(mountinfo_is_of(text, 99, "tmpfs", "tmpfs"), "nothing is known");
+	cr_expect_not(mountinfo_is_of("7 1 0:1 / /p rw - tmpfs\n8 1 0:1 / /p rw - a b\n",
+				      7, "tmpfs", "8"),
+		      "no source, and that of the next line is another's");
+}
+
 Test(mountinfo, a_file_system_is_known_by_its_device_number)
 {
 	static const char host[] = "1 0 254:0 / / rw - ext4 /dev/vda rw\n"

@@ -77,6 +77,27 @@ bool mountinfo_is_shared(const char *text, uint64_t id)
 		      " shared:", 8) != NULL;
 }
 
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+bool mountinfo_is_of(const char *text, uint64_t id, const char *fs_type,
+		     const char *source)
+{
+	const char *found = find_id(text, id);
+	const char *its_source;
+	struct line line;
+
+	if (!found || !read_line(found, &line) ||
+	    !is_word(line.type, line.type_len, fs_type)) {
+		return false;
+	}
+	its_source = line.type + line.type_len;
+	its_source += *its_source == ' ';
+	return is_word(its_source, strcspn(its_source, " \n"), source);
+}
+
 char *mountinfo_point_of(const char *text, uint64_t id)
 {
 	const char *found = find_id(text, id);
@@ -142,8 +163,7 @@ char *mountinfo_point_of_type(const char *at, const char *fs_type)
 	struct line line;
 	char *point;
 
-	if (!read_line(at, &line) || line.type_len != strlen(fs_type) ||
-	    memcmp(line.type, fs_type, line.type_len) != 0) {
+	if (!read_line(at, &line) || !is_word(line.type, line.type_len, fs_type)) {
 		return NULL;
 	}
 	point = xstrndup(line.point, line.point_len);

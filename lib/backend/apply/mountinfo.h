@@ -18,6 +18,10 @@ const char *mountinfo_next(const char *line);
 /* Is the mount @id shared? True as well if it is not in the text: then nothing is known. */
 bool mountinfo_is_shared(const char *text, uint64_t id);
 
+/* Is the mount @id one of a file system of @fs_type with the source @source? */
+bool mountinfo_is_of(const char *text, uint64_t id, const char *fs_type,
+		     const char *source);
+
 /* Mount point of the mount @id, as it is written, to free(); NULL: no such mount. */
 char *mountinfo_point_of(const char *text, uint64_t id);
 

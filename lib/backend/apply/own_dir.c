@@ -5,13 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "backend/apply/mountinfo.h"
 #include "base/mem.h"
 #include "base/syscalls.h"
 
@@ -208,13 +212,49 @@ int own_dir_prepare(const struct plan *plan, struct undo_log *undo, struct own_d
 
 /* ---- container side -------------------------------------------------------------------- */
 
-static int refuse_other_mount(const struct own_dir *dir, struct err *err)
+static int refuse_other_mount(const struct own_dir *dir, const char *what,
+			      struct err *err)
 {
 	return err_set(
 		err, EEXIST,
-		"place '%s' in the container: another mount is there; do not mount "
+		"place '%s' in the container: another mount is there (%s); do not mount "
 		"anything at that place",
-		dir->plan->own_dir);
+		dir->plan->own_dir, what);
+}
+
+/*
+ * A volume or a tmpfs of the engine's can have files of the same names, empty or with any
+ * content. Ours nobody else can make: no image and no option of an engine chooses a tmpfs's
+ * source, and it was made read-only before anybody could reach it.
+ *
+ * Return: NULL, or why it is none of ours.
+ */
+static const char *why_not_ours(const struct ctr_dirs *dirs, const struct ctr_dir *there,
+				int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0) {
+		return "it cannot be looked at";
+	}
+	if (fs.f_type != TMPFS_MAGIC) {
+		return "it is no tmpfs, so maybe a volume";
+	}
+	if (!mountinfo_is_of(dirs->mountinfo, there->mount_id, "tmpfs", SOURCE)) {
+		return "it is a tmpfs of somebody else";
+	}
+	if (!(fs.f_flags & ST_RDONLY)) {
+		return "it is writable";
+	}
+	if (mountinfo_is_shared(dirs->mountinfo, there->mount_id)) {
+		return "it is shared";
+	}
+	if (dirs->host_mountinfo &&
+	    mountinfo_has_file_system_of(dirs->host_mountinfo, dirs->mountinfo,
+					 there->mount_id)) {
+		return "the host has it as well";
+	}
+	return NULL;
 }
 
 static int attach_file(const struct own_dir *dir, int mount_fd, size_t i, struct err *err)
@@ -260,6 +300,7 @@ static int take_attached(struct own_dir *dir, const struct bind_sources *sources
 			 const struct ctr_dir *there, struct rootfs *rootfs,
 			 struct err *err)
 {
+	const char *why;
 	struct stat st;
 	int fd;
 
@@ -274,6 +315,10 @@ static int take_attached(struct own_dir *dir, const struct bind_sources *sources
 		return err_sys(err, errno, "look at '%s' in the container",
 			       dir->plan->own_dir);
 	}
+	why = why_not_ours(&rootfs->dirs, there, dir->fd);
+	if (why) {
+		return refuse_other_mount(dir, why, err);
+	}
 	for (size_t i = 0; i < dir->plan->n_mounts; i++) {
 		const struct undo_record record = {
 			.revert = undo_revert_mount,
@@ -283,7 +328,7 @@ static int take_attached(struct own_dir *dir, const struct bind_sources *sources
 		int r = look_at_mount(dir, &st, sources->file_fd[i], i);
 
 		if (r < 0) {
-			return refuse_other_mount(dir, err);
+			return refuse_other_mount(dir, "other files are in it", err);
 		}
 		if (r == 0) {
 			r = attach_file(dir, sources->file_fd[i], i, err);

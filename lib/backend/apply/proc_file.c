@@ -130,6 +130,32 @@ static int bind_file(int source_fd, int target_fd, const char *path, struct err 
 	return 0;
 }
 
+/*
+ * Opens the content of the file @i. What somebody mounted over it since we made it, or put
+ * into a directory that is not ours, is none: it would speak for the kernel.
+ */
+static int open_source(const struct own_dir *dir, size_t i, struct stat *st,
+		       struct err *err)
+{
+	char name[OWN_DIR_FILE_NAME_SIZE];
+	autoclose int fd = -1;
+	struct stat dir_st;
+
+	own_dir_file_name(i, name);
+	fd = sys_openat2(dir->fd, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_CTR);
+	if (fd < 0 || fstat(fd, st) < 0 || fstat(dir->fd, &dir_st) < 0) {
+		return err_sys(err, errno, "look at '%s%s' in the container", dir->path,
+			       name);
+	}
+	if (!S_ISREG(st->st_mode) || st->st_dev != dir_st.st_dev) {
+		return err_set(err, EEXIST,
+			       "look at '%s%s' in the container: it is not the file that "
+			       "the hook made; do not mount anything at that place",
+			       dir->path, name);
+	}
+	return steal_fd(&fd);
+}
+
 static int attach(struct proc_files *files, size_t i, const struct own_dir *dir,
 		  struct rootfs *rootfs, struct err *err)
 {
@@ -138,7 +164,6 @@ static int attach(struct proc_files *files, size_t i, const struct own_dir *dir,
 		.revert = undo_revert_mount,
 		.name = strrchr(path, '/') + 1,
 	};
-	char name[OWN_DIR_FILE_NAME_SIZE];
 	autoclose int source_fd = -1;
 	autoclose int target_fd = -1;
 	struct stat source_st;
@@ -154,11 +179,9 @@ static int attach(struct proc_files *files, size_t i, const struct own_dir *dir,
 		return err_sys(err, target_fd < 0 ? -target_fd : errno,
 			       "look at '%s' in the container", path);
 	}
-	own_dir_file_name(i, name);
-	source_fd = sys_openat2(dir->fd, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_CTR);
-	if (source_fd < 0 || fstat(source_fd, &source_st) < 0) {
-		return err_sys(err, errno, "look at '%s%s' in the container", dir->path,
-			       name);
+	source_fd = open_source(dir, i, &source_st, err);
+	if (source_fd < 0) {
+		return source_fd;
 	}
 	if (st.st_dev == source_st.st_dev && st.st_ino == source_st.st_ino) {
 		return 0;
