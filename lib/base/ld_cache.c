@@ -14,8 +14,9 @@
 
 #define ELF_FOR_GLIBC 3U
 
-/* PATH_MAX: a longer name is none. It also bounds what a lying file can cost. */
-#define STRING_MAX 4096U
+/* NAME_MAX and its '\0': a longer name is none. It bounds what a lying file can cost, all of
+   whose entries may point to the same long string. */
+#define NAME_SIZE_MAX 256U
 
 struct old_header {
 	char magic[sizeof(OLD_MAGIC) - 1];
@@ -126,28 +127,26 @@ static bool open_old(struct ld_cache *cache)
 int ld_cache_open(const char *file, size_t len, struct ld_cache *ret, struct err *err)
 {
 	struct ld_cache cache = {.file = file, .len = len};
+	const char *last;
 
 	if (!open_new(&cache, 0) && !open_old(&cache)) {
 		return err_set(err, EINVAL,
 			       "it is no cache of ldconfig's, or of another "
 			       "byte order");
 	}
+	last = len > 0 ? memrchr(file, '\0', len) : NULL;
+	cache.strings_end = last ? (size_t)(last - file) + 1 : 0;
 	*ret = cache;
 	return 0;
 }
 
-/* The string at an offset from the start, if it ends in the file. */
+/* The string at an offset from the start, if it ends in the file. That is not looked up in
+   each: it does if there is any end behind. */
 static const char *string_at(const struct ld_cache *cache, uint32_t offset)
 {
-	size_t room = cache->len - cache->start;
+	size_t at = cache->start + offset;
 
-	const char *text = cache->file + cache->start + offset;
-
-	if (offset >= room) {
-		return NULL;
-	}
-	room -= offset;
-	return memchr(text, '\0', room < STRING_MAX ? room : STRING_MAX) ? text : NULL;
+	return at < cache->strings_end ? cache->file + at : NULL;
 }
 
 /* Both formats begin alike; what the old one lacks is 0. */
@@ -170,7 +169,7 @@ bool ld_cache_get(const struct ld_cache *cache, size_t i, struct ld_cache_entry 
 	ret->hwcap = entry.hwcap;
 	ret->key = string_at(cache, entry.key);
 	ret->value = string_at(cache, entry.value);
-	return ret->key && ret->value;
+	return ret->key && ret->value && strnlen(ret->key, NAME_SIZE_MAX) < NAME_SIZE_MAX;
 }
 
 static bool is_digit(char c)
@@ -228,14 +227,24 @@ static const char *skip_usr(const char *path, size_t *len)
 	return path;
 }
 
+static bool has_prefix(const char *text, const char *prefix, size_t len)
+{
+	return strncmp(text, prefix, len) == 0;
+}
+
+/* Reads no more of the value than the directory's length and a name. */
 static bool is_in_dir(const char *value, const char *dir, size_t dir_len)
 {
-	const char *slash = strrchr(value, '/');
-	size_t len = slash ? (size_t)(slash - value) : 0;
+	size_t len;
 
-	value = skip_usr(value, &len);
 	dir = skip_usr(dir, &dir_len);
-	return len == dir_len && memcmp(value, dir, len) == 0;
+	value += has_prefix(value, "/usr/", 5) ? 4 : 0;
+	if (!has_prefix(value, dir, dir_len) || value[dir_len] != '/') {
+		return false;
+	}
+	value += dir_len + 1;
+	len = strnlen(value, NAME_SIZE_MAX);
+	return len < NAME_SIZE_MAX && !memchr(value, '/', len);
 }
 
 uint32_t ld_cache_flags_of(const struct ld_cache *cache, const char *dir, size_t len)

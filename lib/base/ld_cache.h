@@ -33,7 +33,8 @@ struct ld_cache {
 	size_t start; /* of the new format's header, or of the old format's strings */
 	size_t entries;
 	size_t n;
-	bool is_old; /* there is the old format alone */
+	size_t strings_end; /* behind the file's last '\0': each string ends before */
+	bool is_old;	    /* there is the old format alone */
 };
 
 struct ld_cache_entry {
@@ -50,7 +51,8 @@ struct ld_cache_entry {
  */
 int ld_cache_open(const char *file, size_t len, struct ld_cache *ret, struct err *err);
 
-/* The entry @i. Return: false if it points out of the file. */
+/* The entry @i. Return: false if it points out of the file, or if its key is longer than a
+   file's name can be. Its value has no such limit. */
 bool ld_cache_get(const struct ld_cache *cache, size_t i, struct ld_cache_entry *ret);
 
 /* Order of two names, as the loader has it: numbers count as numbers. */

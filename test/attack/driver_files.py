@@ -8,6 +8,8 @@ another container that changes them meanwhile. Nothing outside of the root may c
 """
 
 import os
+import resource
+import struct
 import sys
 
 sys.dont_write_bytecode = True
@@ -23,6 +25,7 @@ from race import Flipper
 from stage import CANARY, PROC, TMPFS_ON_DEV, Attacker, Stage, differences, one_line, put
 
 LINKS = [f"{DEBIAN}/{name}" for name in driver.NAMES]
+CACHE_SECONDS = 0.1  # some twenty times what is needed
 PARAMS = "/proc/driver/nvidia/params"
 
 # Where links of an image may lead.
@@ -208,6 +211,32 @@ class Suite(Attacker):
             result = self.call(stage.state())
         return [] if result.returncode == 0 else one_line(result)
 
+    def cache_of_long_strings(self):
+        """As many entries as fit, all of one string of 4 KiB, and many libraries to be added.
+        Reading that string for each of both takes 0.7 s."""
+        bundle = self.image()
+        size = (2 << 20) - 1
+        last = f"libz.so.1\0{DEBIAN}/libz.so.1\0".encode("ascii")
+        strings = b"l" * 4090 + b"\0" + last
+        count = (size - 48 - len(strings)) // 24
+        start = 48 + 24 * count
+        with open(bundle.rootfs + CACHE, "r+b") as file:
+            head = bytearray(file.read(48))
+            head[20:24] = count.to_bytes(4, sys.byteorder)
+            words = struct.pack("=IIIIQ", 0x303, start, start, 0, 0) * (count - 1)
+            words += struct.pack("=IIIIQ", 0x303, start + 4091, start + 4101, 0, 0)
+            file.seek(0)
+            file.write(head + words + strings)
+        host = driver.make_host(n_more=56)
+        with Stage(bundle) as stage:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            result = self.call(stage.state(), host=host)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        problems = [] if result.returncode == 0 else one_line(result)
+        spent = after.ru_utime - before.ru_utime
+        print(f"# {spent:.3f} s of the processor", flush=True)
+        return problems + ([] if spent < CACHE_SECONDS else [f"it took {spent:.3f} s"])
+
     def etc_is_link(self):
         bundle = self.image()
         os.rename(f"{bundle.rootfs}/etc", f"{bundle.rootfs}/tmp/etc")
@@ -304,6 +333,7 @@ class Suite(Attacker):
             yield f"the cache is a {kind} {text}", lambda k=kind, t=text: self.cache_is(k, t)
         yield "the cache is huge", self.cache_is_huge
         yield "the cache lies in every entry", self.cache_of_lies
+        yield "the cache has long strings", self.cache_of_long_strings
         yield "/etc is a link out of the root", self.etc_is_link
         yield "/proc is the image's own", lambda: self.proc_is_not_procfs(
             "", "something else is mounted there")

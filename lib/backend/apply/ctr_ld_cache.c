@@ -114,19 +114,40 @@ static ssize_t read_old(int fd, char *buffer)
 	return -EFBIG;
 }
 
+static size_t dir_len(const struct ld_cache_entry *entry)
+{
+	return (size_t)(strrchr(entry->value, '/') - entry->value);
+}
+
+/* Mostly another library's, of the same directory: the image decides how long a search in its
+   cache takes, so there is one for a directory. */
+static uint32_t find_flags(const struct ctr_ld_cache *cache, const struct ld_cache *old,
+			   size_t i)
+{
+	const struct ld_cache_entry *entry = &cache->add[i];
+	size_t len = dir_len(entry);
+
+	for (size_t other = 0; other < i; other++) {
+		if (dir_len(&cache->add[other]) == len &&
+		    memcmp(cache->add[other].value, entry->value, len) == 0) {
+			return cache->add[other].flags;
+		}
+	}
+	return ld_cache_flags_of(old, entry->value, len);
+}
+
 /* The flags of a library are those of its neighbours. Those without any are left out: the
    loader does not look in a directory that ldconfig does not know. */
 static void choose(const struct ctr_ld_cache *cache, const struct ld_cache *old,
 		   size_t *n)
 {
+	for (size_t i = 0; i < cache->n_add; i++) {
+		cache->add[i].flags = find_flags(cache, old, i);
+	}
 	*n = 0;
 	for (size_t i = 0; i < cache->n_add; i++) {
-		struct ld_cache_entry entry = cache->add[i];
-		size_t len = (size_t)(strrchr(entry.value, '/') - entry.value);
-
-		entry.flags = ld_cache_flags_of(old, entry.value, len);
-		if (entry.flags != 0) {
-			cache->add[(*n)++] = entry;
+		if (cache->add[i].flags != 0) {
+			cache->add[(*n)++] = cache->add[i];
 		}
 	}
 }
