@@ -163,6 +163,8 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 		request_warn_of_doubts(&request, &outcome.plan);
 	}
 	if (cli->pid && outcome.plan.n_nodes > 0) {
+		/* A file system of the container's may never answer. */
+		deadline_start(SETTINGS_WATCHDOG_SECONDS, REQUEST_GRACE_SECONDS);
 		r = access_look(&outcome.plan, cli->pid, &access, err);
 		if (r < 0) {
 			return r;

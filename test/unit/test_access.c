@@ -3,9 +3,15 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend/apply/access.h"
+#include "base/deadline.h"
 
 Test(access, the_first_level_that_denies_stays)
 {
@@ -57,4 +63,35 @@ Test(access, a_process_that_is_gone_is_esrch)
 	/* Beyond PID_MAX_LIMIT. */
 	cr_expect_eq(access_look(&plan, 4194305, &access, &err), -ESRCH);
 	cr_expect_null(access.nodes);
+}
+
+/* A FUSE file system, whose server is us and does not answer. */
+Test(access, a_file_system_that_does_not_answer_ends_at_the_deadline)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct access access = {0};
+	char path[] = "/tmp/gpu/node";
+	const struct device_node node = {.path = path, .major = 226, .minor = 128};
+	char options[64];
+	char msg[128];
+	struct err err = {0};
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	(void)snprintf(options, sizeof(options),
+		       "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (fd < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("fuse", "/tmp", "fuse", 0, options) < 0) {
+		cr_skip_test("needs root and FUSE");
+	}
+	cr_assert_eq(plan_add_node(&plan, &node, &err), 0);
+	deadline_start(1, 5);
+	cr_expect_eq(access_look(&plan, getpid(), &access, &err), -ETIMEDOUT);
+	(void)snprintf(msg, sizeof(msg),
+		       "look at process %d: out of time; a file system in the container "
+		       "does not answer",
+		       getpid());
+	cr_expect_str_eq(err.msg, msg);
+	cr_expect_eq(waitpid(-1, NULL, 0), -1, "a child is left");
+	cr_expect_eq(errno, ECHILD);
 }

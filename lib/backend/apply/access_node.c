@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "backend/apply/access.h"
+#include "base/deadline.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -140,12 +142,52 @@ static int try_node(int root_fd, const char *path)
 	return 0;
 }
 
+/* What is at a node's path, as we see it: with our own credentials. */
+struct look {
+	int error; /* an errno; 0: the rest says what is there */
+	bool has_nodev;
+	struct stat st;
+};
+
+static struct look look_at_path(int root_fd, const char *path)
+{
+	autoclose int fd = sys_openat2(root_fd, path, O_PATH, 0, RESOLVE_CONTAINER);
+	struct look look = {0};
+	struct statvfs fs;
+
+	if (fd < 0 || fstat(fd, &look.st) < 0 || fstatvfs(fd, &fs) < 0) {
+		look.error = errno;
+	} else {
+		look.has_nodev = (fs.f_flag & ST_NODEV) != 0;
+	}
+	return look;
+}
+
+/* The kernel forgets it when ids or capabilities change. Source: PR_SET_PDEATHSIG(2const). */
+static void die_with_parent(pid_t parent)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent) {
+		_exit(1);
+	}
+}
+
 static _Noreturn void run_child(const struct plan *plan,
 				const struct ctr_process *process, int root_fd,
-				int user_ns_fd, int reply_fd)
+				int user_ns_fd, int reply_fd, pid_t parent)
 {
-	int result = -take_credentials(process, user_ns_fd);
+	int result;
 
+	die_with_parent(parent);
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		struct look look = look_at_path(root_fd, plan->nodes[i].ctr.text);
+
+		if (write(reply_fd, &look, sizeof(look)) != sizeof(look)) {
+			_exit(1);
+		}
+	}
+	result = -take_credentials(process, user_ns_fd);
+	die_with_parent(parent);
 	if (write(reply_fd, &result, sizeof(result)) != sizeof(result) || result != 0) {
 		_exit(1);
 	}
@@ -160,12 +202,34 @@ static _Noreturn void run_child(const struct plan *plan,
 
 /* ---- the parent ---------------------------------------------------------------------- */
 
+/* Return: false: the child ended before, or the time is up. */
+static bool read_reply(int fd, void *ret, size_t size)
+{
+	struct err late = {0};
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size) {
+		/* Of all replies, the first that does not come is the last to be waited for. */
+		if (deadline_check(&late) < 0) {
+			return false;
+		}
+		n = read(fd, (char *)ret + len, size - len);
+
+		if (n <= 0) {
+			return false;
+		}
+		len += (size_t)n;
+	}
+	return true;
+}
+
 /* Return: an errno, or EBADMSG: the child ended before. */
 static int read_result(int fd)
 {
 	int result;
 
-	return read(fd, &result, sizeof(result)) == sizeof(result) ? result : EBADMSG;
+	return read_reply(fd, &result, sizeof(result)) ? result : EBADMSG;
 }
 
 /* What is the node to others, and who asks? Both in the ids of the host. */
@@ -185,25 +249,24 @@ static void note_permission(const char *path, const struct stat *st, const char 
 }
 
 /* Return: is it the node, and may devices be opened there? */
-static bool look_at_node(int root_fd, const struct plan_node *planned, struct stat *st,
-			 struct node_access *node)
+static bool judge_look(const struct look *look, const struct plan_node *planned,
+		       struct node_access *node)
 {
 	const char *path = planned->ctr.text;
-	autoclose int fd = sys_openat2(root_fd, path, O_PATH, 0, RESOLVE_CONTAINER);
-	struct statvfs fs;
+	const struct stat *st = &look->st;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+	if (look->error == ENOENT || look->error == ENOTDIR) {
 		access_note(node, ACCESS_NODE, "'%s' is not there", path);
-	} else if (fd < 0 || fstat(fd, st) < 0 || fstatvfs(fd, &fs) < 0) {
+	} else if (look->error != 0) {
 		access_note(node, ACCESS_UNSEEN, "look at '%s' there: %s", path,
-			    strerror(errno));
+			    strerror(look->error));
 	} else if (!S_ISCHR(st->st_mode)) {
 		access_note(node, ACCESS_NODE, "'%s' is no character device there", path);
 	} else if (st->st_rdev != makedev(planned->major, planned->minor)) {
 		access_note(node, ACCESS_NODE, "'%s' is device %u:%u there, not %u:%u",
 			    path, major(st->st_rdev), minor(st->st_rdev), planned->major,
 			    planned->minor);
-	} else if (fs.f_flag & ST_NODEV) {
+	} else if (look->has_nodev) {
 		access_note(node, ACCESS_NODE,
 			    "'%s' is on a mount with nodev: no device opens there", path);
 	} else {
@@ -212,17 +275,23 @@ static bool look_at_node(int root_fd, const struct plan_node *planned, struct st
 	return false;
 }
 
-static void note_results(const struct plan *plan, const char *status, int root_fd,
-			 int reply_fd, struct access *access)
+static void note_results(const struct plan *plan, const char *status, int reply_fd,
+			 struct access *access)
 {
-	int refused = read_result(reply_fd);
+	autofree struct look *looks = xcalloc(plan->n_nodes, sizeof(*looks));
+	int refused;
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
+		if (!read_reply(reply_fd, &looks[i], sizeof(looks[i]))) {
+			looks[i].error = EBADMSG;
+		}
+	}
+	refused = read_result(reply_fd);
+	for (size_t i = 0; i < plan->n_nodes; i++) {
 		struct node_access *node = &access->nodes[i];
-		struct stat st;
 		int result = refused == 0 ? read_result(reply_fd) : 0;
 
-		if (!look_at_node(root_fd, &plan->nodes[i], &st, node)) {
+		if (!judge_look(&looks[i], &plan->nodes[i], node)) {
 			continue;
 		}
 		if (refused != 0) {
@@ -230,12 +299,35 @@ static void note_results(const struct plan *plan, const char *status, int root_f
 				    "take on the ids of the process: %s; run as root",
 				    strerror(refused));
 		} else if (result == EACCES) {
-			note_permission(plan->nodes[i].ctr.text, &st, status, node);
+			note_permission(plan->nodes[i].ctr.text, &looks[i].st, status,
+					node);
 		} else if (result != 0) {
 			access_note(node, ACCESS_UNSEEN, "ask for access to '%s': %s",
 				    plan->nodes[i].ctr.text, strerror(result));
 		}
 	}
+}
+
+/*
+ * Out of time, whoever the child waits for: a server of a file system of the container's,
+ * which the container may stop as it likes.
+ */
+static int end_child(pid_t child, const struct ctr_process *process, struct err *err)
+{
+	bool is_late = deadline_check(err) < 0;
+
+	if (is_late) {
+		(void)kill(child, SIGKILL);
+	}
+	/* If that does not end it either, the deadline's second alarm ends us. */
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+		continue;
+	}
+	return is_late ? err_set(err, ETIMEDOUT,
+				 "look at process %d: out of time; a file system in the "
+				 "container does not answer",
+				 process->pid)
+		       : 0;
 }
 
 /* Return: a descriptor; -1: it is our own; negative errno. */
@@ -261,6 +353,7 @@ int access_look_at_nodes(const struct plan *plan, const struct ctr_process *proc
 	autoclose int root_fd = -1;
 	autoclose int user_ns_fd = -1;
 	autoclose int reply_fd = -1;
+	pid_t parent = getpid();
 	int fds[2];
 	pid_t child;
 
@@ -283,15 +376,12 @@ int access_look_at_nodes(const struct plan *plan, const struct ctr_process *proc
 	reply_fd = fds[0];
 	child = fork();
 	if (child == 0) {
-		run_child(plan, process, root_fd, user_ns_fd, fds[1]);
+		run_child(plan, process, root_fd, user_ns_fd, fds[1], parent);
 	}
 	(void)close(fds[1]);
 	if (child < 0) {
 		return err_sys(err, errno, "start a child");
 	}
-	note_results(plan, status, root_fd, reply_fd, access);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-		continue;
-	}
-	return 0;
+	note_results(plan, status, reply_fd, access);
+	return end_child(child, process, err);
 }
