@@ -124,9 +124,9 @@ static int read_size(const json_t *value, const char *path, uint32_t *ret,
 static int read_range(const json_t *entry, const char *path, struct id_map *map,
 		      struct err *err)
 {
-	uint32_t inside;
-	uint32_t outside;
-	uint32_t size;
+	uint32_t inside = 0;
+	uint32_t outside = 0;
+	uint32_t size = 0;
 	char where[96];
 	int r;
 

@@ -27,6 +27,7 @@ class Access:
     def started(self, look, hook=True, **changes):
         """Starts a container that sleeps. look: called with its pid. Return: what it returns"""
         bundle = self.bundle("amd:1", stages=["createRuntime"] if hook else [],
+                             hook_args=changes.pop("hook_args", ()),
                              owner=changes.pop("owner", 0))
         bundle.config["process"].update(args=["/bin/busybox", "sleep", "100"], **changes)
         return self.run_started(bundle, look)
@@ -96,6 +97,20 @@ class Access:
         return problems + [f"the line does not say '{word}': {lines}" for word in words
                            if word not in "".join(lines)]
 
+    @staticmethod
+    def host_nodes():
+        """Settings by which the process gets the host's nodes, whether they open or not."""
+        path = f"{sandbox.WORK}/host-nodes.json"
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"access": "host"}, file)
+        os.chmod(path, 0o644)
+        return ["--config", path]
+
+    def access_of_private_nodes(self):
+        """Those that the hook makes for another user."""
+        user = {"uid": 1000, "gid": 1000}
+        return self.started(lambda pid: self.expect(pid, None), user=user)
+
     def access_opens(self):
         return self.started(lambda pid: self.expect(pid, None))
 
@@ -134,7 +149,8 @@ class Access:
         """Another user without the group; the kernel judges for its ids."""
         user = {"uid": 1000, "gid": 1000}
         return self.started(
-            lambda pid: self.expect(pid, "permission", "0:105 0660", "1000:1000"), user=user)
+            lambda pid: self.expect(pid, "permission", "0:105 0660", "1000:1000"), user=user,
+            hook_args=self.host_nodes())
 
     def access_by_group(self):
         user = {"uid": 1000, "gid": 1000, "additionalGids": [container.RENDER_GROUP]}
@@ -170,7 +186,7 @@ class Access:
 
     def access_in_user_namespace(self):
         """There root has no right over a node whose owner is not mapped."""
-        bundle = self.bundle("amd:1", owner=100000)
+        bundle = self.bundle("amd:1", owner=100000, hook_args=self.host_nodes())
         bundle.config["process"]["args"] = ["/bin/busybox", "sleep", "100"]
         linux = bundle.config["linux"]
         linux["namespaces"].append({"type": "user"})
@@ -233,7 +249,7 @@ class Access:
 
     def access_tests(self):
         names = ["access_opens", "access_changes_nothing", "access_missing_node",
-                 "access_other_node", "access_permission", "access_by_group",
+                 "access_other_node", "access_permission", "access_of_private_nodes", "access_by_group",
                  "access_after_chmod", "access_without_capabilities",
                  "access_in_user_namespace", "access_unseen", "access_no_process",
                  "access_bad_pid"]

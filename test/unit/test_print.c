@@ -100,8 +100,10 @@ static const char *print_plan(struct fixture *f, print_plan_fn *print)
 
 static const char *print_list(struct fixture *f, print_list_fn *print)
 {
-	FILE *out = open_memstream(&f->text, &f->len);
+	FILE *out;
 
+	free(f->text);
+	out = open_memstream(&f->text, &f->len);
 	cr_assert_eq(print(out, &f->inv, &f->holders, &f->err), 0, "%s", f->err.msg);
 	cr_assert_eq(fclose(out), 0);
 	return f->text;
