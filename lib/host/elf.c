@@ -269,7 +269,7 @@ int elf_read_library(int fd, struct elf_library *ret)
 {
 	struct image image = {.fd = fd};
 	struct elf_library library = {0};
-	Elf64_Ehdr head;
+	Elf64_Ehdr head = {0};
 	int r = read_head(&image);
 
 	if (r == 0) {

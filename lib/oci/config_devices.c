@@ -53,8 +53,8 @@ static int read_text(const json_t *entry, const char *key, const char *path,
 static int read_rule(const json_t *entry, const char *path, struct device_rule *rule,
 		     struct err *err)
 {
-	const char *type = NULL;
-	const char *access = NULL;
+	const char *type = "";
+	const char *access = "";
 
 	if (!json_is_object(entry)) {
 		return json_wrong(err, CONFIG_WHAT, path, "an object", entry);

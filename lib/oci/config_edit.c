@@ -81,7 +81,9 @@ static int read_devices(const json_t *config, struct config_edit *edit, struct e
 			    0) {
 			return -err->code;
 		}
-		device->type = type[0];
+		if (type) {
+			device->type = type[0];
+		}
 	}
 	return 0;
 }

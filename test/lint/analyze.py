@@ -37,11 +37,21 @@ SUPPRESSED = {
     "clang-tidy": {
         ("hook/main.c", "clang-analyzer-core.NullDereference", "cli->command->run("):
             "cli_parse(), in another file, sets a command unless help or version is asked for",
+        ("lib/backend/apply/access_node.c", "cert-err34-c", "sscanf("):
+            "/proc/PID/status: the kernel writes it, numbers of 32 bits",
         ("lib/backend/apply/cgroup_v1.c", "cert-err34-c", "sscanf("):
             "devices.list: the kernel writes it, numbers of 32 bits",
         ("lib/backend/apply/cgroup_v2.c", "bugprone-sizeof-expression",
          "sizeof(*level->change)"):
             "an array of pointers, on purpose",
+        ("lib/backend/apply/dbus_message.c", "clang-analyzer-core.DivideZero",
+         "(n + alignment - 1)"):
+            "an alignment is 1, 2, 4 or 8",
+        ("lib/backend/apply/process.c", "clang-analyzer-core.NullDereference",
+         "map->ranges[0].outside"):
+            "a map that was read has at least one range",
+        ("lib/backend/apply/systemd_unit.c", "clang-analyzer-unix.Malloc", "free("):
+            "does not see that the struct was zeroed by whoever called",
         ("lib/backend/apply/process.c", "cert-err34-c", "sscanf("):
             "uid_map and gid_map: the kernel writes them, numbers of 32 bits",
         ("lib/base/cleanup.h", "bugprone-macro-parentheses", "clear_fn##p(type *object)"):
@@ -50,8 +60,8 @@ SUPPRESSED = {
             "both are a char, which ?: makes an int on the way",
         ("lib/host/host.c", "clang-analyzer-core.NonNullParamChecker", "strrchr(target, '/')"):
             "takes -errno after a failed call for a number that may be 0",
-        ("lib/injector/injectors.c", "clang-analyzer-core.NullDereference", "table[i]->probe("):
-            "no pointer of the constant table is NULL",
+        ("lib/stage/ledger.c", "cert-err34-c", "sscanf("):
+            "uid_map: the kernel writes it, numbers of 32 bits",
         ("lib/model/gpu_spec.c", "bugprone-narrowing-conversions", "? text[i] : '?'"):
             "both fit a char, which ?: makes an int on the way",
         ("test/fuzz/fuzz_gpu_spec.c", "bugprone-suspicious-memory-comparison", "memcmp(spec"):
