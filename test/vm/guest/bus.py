@@ -88,12 +88,13 @@ class Bus:
         itself cannot be stopped by a signal."""
         log = host.Log()
         silent_path = f"{SYSTEMD_SOCKET}-silent"
+        # By number, since systemctl would ask systemd for it; there are users' buses, too.
+        pid = host.run(["systemctl", "show", "--property=MainPID", "--value", "dbus.service"],
+                       check=True).stdout.strip()
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(silent_path)
             silent.listen(16)
             host.run(["mount", "--bind", silent_path, SYSTEMD_SOCKET], check=True)
-            # The bus is stopped by number: systemctl would ask systemd for it.
-            pid = host.run(["pgrep", "-o", "-x", "dbus-daemon"], check=True).stdout.strip()
             try:
                 container, seconds = start_timed(
                     self.setup, timed("silence", ["/bin/kill", "-STOP", pid]))

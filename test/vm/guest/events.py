@@ -99,8 +99,7 @@ class Row:
                 event != START:
             is_lost = self.machine == "trixie" and event == PROPERTY
             return LOST if is_lost else None, "systemd was not told"
-        if event == UPDATE and isinstance(self.setup, setups.Podman) and is_filtered and \
-                self.way is not setups.PRECREATE:
+        if event == UPDATE and isinstance(self.setup, setups.Podman) and is_filtered:
             if self.machine == "trixie" and self.setup.name == "podman-crun":
                 return LOST, "crun 1.21 writes the devices of podman's request anew"
             if self.machine != "trixie":

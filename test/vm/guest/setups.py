@@ -59,7 +59,7 @@ PRECREATE = Way("precreate", "precreate")
 NODES_ONLY = Way("nodes only", "createRuntime", host.NODES_ONLY)
 EDIT_ONLY = Way("edit only", "createRuntime", host.EDIT_ONLY)
 
-WAYS = [CREATE_RUNTIME, PRESTART]
+WAYS = [CREATE_RUNTIME, PRESTART, PRECREATE]
 PARTS = [NODES_ONLY, EDIT_ONLY]
 
 

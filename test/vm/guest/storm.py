@@ -2,7 +2,7 @@
 """storm.py - containers start while systemd reloads its units again and again
 
 systemd answers nobody during a reload, and the hook asks it twice in the 5 seconds that it
-talks. Where a reload of the storm takes over 2 seconds, since others use the processors too,
+talks. Where a reload of the storm takes over a second, since others use the processors too,
 that cannot go well for all; there the test is that the log says so of each container whose
 access was not made to last.
 """
@@ -20,7 +20,7 @@ import setups
 RELOADS = 50
 CONTAINERS = 20
 LIMIT = 10  # seconds, for one start
-SLOW = 2  # seconds for a reload, on average
+SLOW = 1  # seconds for a reload, on average
 LOST = "systemd takes the nodes away again"
 
 
