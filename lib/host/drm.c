@@ -314,7 +314,8 @@ static void add_node(const struct host *host, struct drm_devices *list, const ch
 		return;
 	}
 	dir = parent_of_link(target, name);
-	if (!dir) {
+	/* A directory whose name is empty would be a device without one. */
+	if (!dir || !*dir || dir[strlen(dir) - 1] == '/') {
 		return;
 	}
 	dev = xasprintf("/sys/%s/drm/%s/dev", dir, name);

@@ -170,7 +170,10 @@ static void check_gpu(const struct inventory *inv, size_t n)
 
 		require(!text_equals(inv->gpus[i].vendor, gpu->vendor) ||
 			inv->gpus[i].index != gpu->index);
-		require(!render || !other || !text_equals(render->path, other->path));
+		/* Parts of one GPU have its render node. */
+		require(!render || !other || !text_equals(render->path, other->path) ||
+			(gpu->pci && inv->gpus[i].pci &&
+			 text_equals(gpu->pci, inv->gpus[i].pci)));
 	}
 }
 
