@@ -44,6 +44,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 TEST_DIR = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(TEST_DIR))
@@ -141,20 +142,22 @@ class Case:
 
 
 class Hosts:
-    """Host trees, each built once, all below one directory."""
+    """Host trees, each built once, all below one directory. Threads may share one object."""
 
     def __init__(self, manifests, directory):
         self.manifests = manifests
         self.directory = directory
         self.built = {}
+        self.lock = threading.Lock()
 
     def get(self, name):
         """Path of the host's tree, and whether it has its device nodes."""
-        if name not in self.built:
-            path = self.directory / name
-            manifest = self.manifests / f"{name}.host"
-            self.built[name] = (path, build_host.build_host(manifest, path))
-        return self.built[name]
+        with self.lock:
+            if name not in self.built:
+                path = self.directory / name
+                manifest = self.manifests / f"{name}.host"
+                self.built[name] = (path, build_host.build_host(manifest, path))
+            return self.built[name]
 
 
 def unique(pairs):

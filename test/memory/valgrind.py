@@ -106,10 +106,6 @@ class Suite:
                        if (path / "want.error").exists() or (path / "want.usage").exists()]
         hosts = run_cases.Hosts(pathlib.Path(TEST, "hosts"),
                                 pathlib.Path(sandbox.WORK, "case-hosts"))
-        # Before there are threads: each host is built once.
-        for directory in directories:
-            if (directory / "host").exists():
-                hosts.get((directory / "host").read_text(encoding="utf-8").strip())
 
         def one(directory):
             run = Run(self.hook)
