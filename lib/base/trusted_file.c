@@ -33,6 +33,15 @@ static bool is_initial_map(const char *map)
 	return text_equals(map, "\n");
 }
 
+/* Of "inside outside count". */
+static uid_t first_outside_id(const char *map)
+{
+	char *outside = NULL;
+
+	(void)strtoul(map, &outside, 10);
+	return (uid_t)strtoul(outside, NULL, 10);
+}
+
 struct trusted_caller trusted_caller_look(void)
 {
 	struct trusted_caller caller = {.uid = geteuid(), .has_all_ids = true};
@@ -43,6 +52,7 @@ struct trusted_caller trusted_caller_look(void)
 	if (fd >= 0 &&
 	    read_all(fd, "uid_map", LIMIT_PROC_FILE_BYTES, -1, &map, &ignored) == 0) {
 		caller.has_all_ids = is_initial_map(map.data);
+		caller.host_uid = first_outside_id(map.data);
 	}
 	bytes_clear(&map);
 	return caller;

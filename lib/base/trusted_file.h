@@ -34,6 +34,9 @@ enum trusted_owner {
 struct trusted_caller {
 	uid_t uid;
 	bool has_all_ids; /* the user namespace is the initial one, as far as can be seen */
+	/* Without all ids: what the namespace's first id is outside of it. A rootless engine
+	   maps its user there. */
+	uid_t host_uid;
 };
 
 /**

@@ -141,14 +141,6 @@ static void put_spec(struct message *message, const struct gpu_spec *spec)
 	put_u32(message, spec->has_capabilities);
 }
 
-static void put_strings(struct message *message, char *const *texts, size_t n)
-{
-	put_u32(message, (uint32_t)n);
-	for (size_t i = 0; i < n; i++) {
-		put_string(message, texts[i]);
-	}
-}
-
 static void put_edit(struct message *message, const struct config_edit *edit)
 {
 	for (int i = 0; i < PLACE_COUNT; i++) {
@@ -192,8 +184,8 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 		if (parsed->has_request) {
 			put_string(&message, parsed->config.request_key);
 			put_spec(&message, &parsed->spec);
-			put_strings(&message, parsed->config.choice.ids,
-				    parsed->config.choice.n);
+			put_texts(&message, parsed->config.choice.ids,
+				  parsed->config.choice.n);
 			put_u32(&message, parsed->has_edit);
 		}
 		if (parsed->has_request && parsed->has_edit) {
@@ -350,16 +342,6 @@ static void get_container(struct reader *reader, struct container *ctr)
 }
 
 /* At most one for each GPU. */
-static void get_strings(struct reader *reader, char ***ret, size_t *ret_n)
-{
-	uint32_t n = get_bounded(reader, LIMIT_GPUS);
-
-	*ret = xcalloc(n, sizeof(**ret));
-	for (uint32_t i = 0; i < n && !reader->is_bad; i++) {
-		(*ret)[(*ret_n)++] = get_string(reader);
-	}
-}
-
 static void get_spec(struct reader *reader, struct gpu_spec *spec)
 {
 	spec->count = get_u32(reader);
@@ -367,7 +349,7 @@ static void get_spec(struct reader *reader, struct gpu_spec *spec)
 	spec->vendor = get_string(reader);
 	spec->has_vendor = get_bool(reader);
 	spec->mode = get_optional_string(reader);
-	get_strings(reader, &spec->devices, &spec->n_devices);
+	get_texts(reader, LIMIT_GPUS, &spec->devices, &spec->n_devices);
 	spec->model = get_optional_string(reader);
 	spec->sharing = (enum gpu_sharing)get_bounded(reader, GPU_SHARING_COUNT - 1);
 	spec->capabilities = get_bounded(reader, (1U << GPU_CAPABILITY_COUNT) - 1);
@@ -430,7 +412,8 @@ static void get_parsed(struct reader *reader, const struct bytes *config,
 	if (parsed->has_request) {
 		parsed->config.request_key = get_string(reader);
 		get_spec(reader, &parsed->spec);
-		get_strings(reader, &parsed->config.choice.ids, &parsed->config.choice.n);
+		get_texts(reader, LIMIT_GPUS, &parsed->config.choice.ids,
+			  &parsed->config.choice.n);
 		parsed->has_edit = get_bool(reader);
 		reader->is_bad |= !parsed->config.root_path;
 	}

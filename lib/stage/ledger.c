@@ -49,35 +49,13 @@ void ledger_close(struct ledger *ledger)
 
 /* ---- the directory ------------------------------------------------------------------- */
 
-/* The host's number of our user; false where we are in the initial user namespace. */
-static bool find_outer_uid(unsigned int *ret)
-{
-	autoclose int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	unsigned int inside;
-	unsigned int outside;
-	unsigned int count;
-	char map[256];
-	ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
-
-	if (n <= 0) {
-		return false;
-	}
-	map[n] = '\0';
-	if (sscanf(map, "%u %u %u", &inside, &outside, &count) != 3 ||
-	    (inside == 0 && outside == 0 && count == UINT32_MAX)) {
-		return false;
-	}
-	/* A rootless engine is the first id of its map. */
-	*ret = outside;
-	return true;
-}
-
 char *ledger_default_dir(void)
 {
-	unsigned int uid;
+	const struct trusted_caller caller = trusted_caller_look();
 
-	return find_outer_uid(&uid) ? xasprintf("/run/user/%u/oci-gpu-hook", uid)
-				    : xstrdup(SYSTEM_DIR);
+	return caller.has_all_ids
+		       ? xstrdup(SYSTEM_DIR)
+		       : xasprintf("/run/user/%u/oci-gpu-hook", caller.host_uid);
 }
 
 static int read_boot_id(int proc_fd, char **ret, struct err *err)

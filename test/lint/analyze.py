@@ -60,8 +60,6 @@ SUPPRESSED = {
             "both are a char, which ?: makes an int on the way",
         ("lib/host/host.c", "clang-analyzer-core.NonNullParamChecker", "strrchr(target, '/')"):
             "takes -errno after a failed call for a number that may be 0",
-        ("lib/stage/ledger.c", "cert-err34-c", "sscanf("):
-            "uid_map: the kernel writes it, numbers of 32 bits",
         ("lib/model/gpu_spec.c", "bugprone-narrowing-conversions", "? text[i] : '?'"):
             "both fit a char, which ?: makes an int on the way",
         ("test/fuzz/fuzz_gpu_spec.c", "bugprone-suspicious-memory-comparison", "memcmp(spec"):

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,6 +447,39 @@ Test(ledger, full_disk_keeps_the_old_file)
 	cr_expect_eq(ledger_save(&ledger, &err), -EFBIG);
 	cr_expect_str_eq(err.msg, wanted);
 	cr_expect_eq(count_on_disk(), 0);
+}
+
+/* In a process of its own: a program with threads cannot leave its user namespace. */
+static bool is_default_dir_in_user_namespace(const char *wanted)
+{
+	unsigned int uid = geteuid();
+	pid_t child = fork();
+	int status = -1;
+
+	if (child == 0) {
+		autofree char *map = xasprintf("0 %u 1\n", uid);
+		autofree char *found = NULL;
+		ssize_t n = -1;
+		autoclose int fd = -1;
+
+		if (unshare(CLONE_NEWUSER) == 0) {
+			fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+			n = write(fd, map, strlen(map));
+		}
+		found = ledger_default_dir();
+		_exit(n == (ssize_t)strlen(map) && strcmp(found, wanted) == 0 ? 0 : 1);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	return status == 0;
+}
+
+Test(ledger, default_directory_is_the_systems_or_in_a_user_namespace_the_users)
+{
+	autofree char *of_user = xasprintf("/run/user/%u/oci-gpu-hook", geteuid());
+	autofree char *of_system = ledger_default_dir();
+
+	cr_expect_str_eq(of_system, "/run/oci-gpu-hook");
+	cr_expect(is_default_dir_in_user_namespace(of_user));
 }
 
 /* ---- leases -------------------------------------------------------------------------- */
