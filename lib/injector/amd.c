@@ -264,13 +264,11 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 		      const struct container *ctr, struct plan *plan, struct err *err)
 {
-	int r;
+	int r = gpu_contribute_compute(
+		gpu, spec, "KFD does not know this GPU, so ROCm cannot use it", plan,
+		err);
 
-	(void)ctr;
-	r = gpu_contribute_compute(gpu, spec,
-				   "KFD does not know this GPU, so ROCm cannot use it",
-				   plan, err);
-	return r < 0 ? r : drm_gpu_contribute(gpu, spec, plan, err);
+	return r < 0 ? r : drm_gpu_contribute(gpu, spec, ctr, plan, err);
 }
 
 const struct gpu_injector amd_injector = {

@@ -25,17 +25,10 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 	return 0;
 }
 
-/* Also for a GPU of a vendor with an injector of its own, when the request names none of
-   them: it gets the DRM nodes and nothing more. */
-static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
-		      const struct container *ctr, struct plan *plan, struct err *err)
-{
-	(void)ctr;
-	return drm_gpu_contribute(gpu, spec, plan, err);
-}
-
+/* Also contributes for a GPU of a vendor with an injector of its own, when the request names
+   none of them: it gets the DRM nodes and nothing more. */
 const struct gpu_injector dri_injector = {
 	.vendor = "dri",
 	.probe = probe,
-	.contribute = contribute,
+	.contribute = drm_gpu_contribute,
 };

@@ -90,10 +90,11 @@ struct gpu *drm_gpu_add(const struct host *host, struct inventory *inv,
 }
 
 int drm_gpu_contribute(const struct gpu *gpu, const struct gpu_spec *spec,
-		       struct plan *plan, struct err *err)
+		       const struct container *ctr, struct plan *plan, struct err *err)
 {
 	int r = gpu_contribute_role(gpu, DEVICE_RENDER, plan, err);
 
+	(void)ctr;
 	if (r == 0 && gpu_spec_has_capability(spec, GPU_CAPABILITY_DISPLAY)) {
 		r = gpu_contribute_role(gpu, DEVICE_CARD, plan, err);
 	}

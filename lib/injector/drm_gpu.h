@@ -28,10 +28,11 @@ void drm_gpu_take_nodes(const struct host *host, struct gpu *gpu,
 /**
  * drm_gpu_contribute() - Render node, card node if `display` is asked for, by-path links
  *
- * Only links to nodes that are in the plan.
+ * Only links to nodes that are in the plan. A gpu_injector's contribute(): for most vendors
+ * this is all that there is.
  */
 int drm_gpu_contribute(const struct gpu *gpu, const struct gpu_spec *spec,
-		       struct plan *plan, struct err *err);
+		       const struct container *ctr, struct plan *plan, struct err *err);
 
 /* Adds the GPU's nodes of @role, all of them; none is not an error. */
 int gpu_contribute_role(const struct gpu *gpu, enum device_role role, struct plan *plan,

@@ -34,17 +34,10 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 	return 0;
 }
 
-static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
-		      const struct container *ctr, struct plan *plan, struct err *err)
-{
-	(void)ctr;
-	return drm_gpu_contribute(gpu, spec, plan, err);
-}
-
 const struct gpu_injector intel_injector = {
 	.vendor = "intel",
 	.pci_vendor = PCI_VENDOR_INTEL,
 	.kernel_module = "i915",
 	.probe = probe,
-	.contribute = contribute,
+	.contribute = drm_gpu_contribute,
 };
