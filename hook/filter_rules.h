@@ -20,6 +20,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 struct filter_rule {
 	int syscall;
@@ -64,6 +65,11 @@ struct filter_rule {
 #define END_RULES                                                      \
 	ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(sigreturn), \
 		ANY(restart_syscall)
+
+/* What mknodat() may make: an empty file of own_dir.c, and a node of private_node.c. No block
+   device, no FIFO, and no mode that lets others in. */
+#define PLACEHOLDER_MODE  (S_IFREG | 0444)
+#define PRIVATE_NODE_MODE (S_IFCHR | 0600)
 
 /* Giving a lease back: with descriptors of the state directory, which is open. */
 /* glibc's poll() is ppoll where there is no poll, as on arm64. */
@@ -113,9 +119,10 @@ static const struct filter_rule host_rules[] = {
 	ANY(fsopen),
 	ANY(fsconfig),
 	ANY(fsmount),
-	ANY(mknodat),
+	WHEN(mknodat, 2, PLACEHOLDER_MODE),
 	/* Nodes of the container's own, with the host's SELinux label; before Linux 6.15 in a
 	   mount namespace of ours. */
+	WHEN(mknodat, 2, PRIVATE_NODE_MODE),
 	ANY(fchmodat),
 	ANY(fchownat),
 	ANY(getxattr),
