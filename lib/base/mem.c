@@ -72,7 +72,7 @@ void *xrealloc(void *p, size_t size)
 	return grown;
 }
 
-void *xgrow(void *array, size_t n, size_t size)
+void *try_grow(void *array, size_t n, size_t size)
 {
 	size_t room = n ? n * 2 : 1;
 	char *grown;
@@ -82,9 +82,21 @@ void *xgrow(void *array, size_t n, size_t size)
 		return array;
 	}
 	if (n > SIZE_MAX / 2 / size) {
+		return NULL;
+	}
+	grown = realloc(array, room * size);
+	if (grown) {
+		memset(grown + n * size, 0, (room - n) * size);
+	}
+	return grown;
+}
+
+void *xgrow(void *array, size_t n, size_t size)
+{
+	void *grown = try_grow(array, n, size);
+
+	if (!grown) {
 		die_out_of_memory();
 	}
-	grown = xrealloc(array, room * size);
-	memset(grown + n * size, 0, (room - n) * size);
 	return grown;
 }

@@ -4,8 +4,10 @@
  * mem.h - allocation that cannot fail
  *
  * Out of memory ends the program with a fixed message. That is safe everywhere before the
- * plan is applied, since nothing has been changed by then; lib/backend/apply allocates
- * nothing after its first change.
+ * plan is applied, since nothing has been changed by then. From the first change on
+ * lib/backend/apply calls none of the x functions: the little that it needs then it asks for
+ * by calloc() and try_grow(), whose failure is one like any other and undoes. See
+ * test/lint/check_memory.py.
  */
 
 #include <stddef.h>
@@ -27,3 +29,6 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * Return: the array with room for at least @n + 1 elements; the new ones are zeroed.
  */
 void *xgrow(void *array, size_t n, size_t size);
+
+/* The same, but NULL if there is no memory; @array is then as it was. */
+void *try_grow(void *array, size_t n, size_t size);

@@ -8,6 +8,7 @@ so is systemd (dbus_peer.py). The real systemd is in test/vm.
 
 import contextlib
 import os
+import resource
 import socket
 import sys
 import time
@@ -578,6 +579,34 @@ class Suite:
                     problems.append("systemd was not told before")
             return problems + differences(before, standin.look())
 
+    def give_no_more_memory(self):
+        """To the hook, from now on. There may be a parser of the same program."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/exe") == self.hook:
+                    resource.prlimit(int(pid), resource.RLIMIT_AS, (4096, 4096))
+
+    def out_of_memory(self):
+        """A program appears for which there is no memory, when another is replaced already."""
+        # r0 = 0, again and again; exit. 508 KiB, which no heap has left.
+        program = bpf.DENY_ALL[:8] * 65000 + bpf.DENY_ALL[8:]
+
+        def answer():
+            bpf.attach(standin.group, program)
+            self.give_no_more_memory()
+
+        with self.scope() as standin:
+            before = standin.look()
+            with Peer(BUS, standin.properties(), on_set=answer):
+                result = run_hook(self.hook, standin.state(), *self.args)
+            after = standin.look()
+            if len(after["device rules"]) != 2:
+                return [f"programs are {after['device rules']}"]
+            # systemd's own is behind the one that was there.
+            del after["device rules"][1]
+            return differences(before, after) + one_line(
+                result, "Cannot allocate memory", "device program of cgroup")
+
     def tests(self):
         names = ["device_allow", "private_socket", "dead_bus", "big_endian",
                  "allowed_already", "other_group", "no_group", "edit_only", "old_systemd",
@@ -590,7 +619,8 @@ class Suite:
                       "closed_has_more", "closed_denies_later", "closed_without_list",
                       "closed_and_systemd_absent", "closed_without_systemds",
                       "closed_and_forgotten", "closed_and_failing_later"]
-            names += ["repin", "repin_twice", "repin_detached", "no_pin", "strict_no_pin"]
+            names += ["repin", "repin_twice", "repin_detached", "no_pin", "strict_no_pin",
+                      "out_of_memory"]
         tests = [(name.replace("_", " "), getattr(self, name)) for name in names]
         faults = {"silent": "no answer in time", "hangs_up": "hung up", "cuts_off": "hung up",
                   "garbage": "another protocol", "huge": "over 1048576 bytes",

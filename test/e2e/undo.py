@@ -273,8 +273,6 @@ class Suite:
             if name in parsers_own:
                 yield (f"parser killed at {name} no. {number}",
                        lambda name=name, number=number: self.parser_killed_at(name, number))
-        if self.kind is Image:
-            return
         doubles = list(self.double_tests(calls))
         yield "the undo has calls that can fail", lambda: self.check_doubles(doubles)
         yield from doubles

@@ -58,8 +58,8 @@ static void check_program(const uint8_t *data, size_t size)
 		return;
 	}
 	devrules_prefix(&plan, &prefix);
-	devrules_prepend(&prefix, &old, &edited);
-	if (!devrules_has_prefix(&edited, &prefix) ||
+	if (devrules_prepend(&prefix, &old, &edited) < 0 ||
+	    !devrules_has_prefix(&edited, &prefix) ||
 	    memcmp(edited.insns + prefix.n, old.insns, old.n * sizeof(struct bpf_insn)) !=
 		    0) {
 		abort();

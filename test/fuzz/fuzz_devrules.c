@@ -332,7 +332,7 @@ static void check(const struct devrules_program *old, const struct plan *plan,
 	require(is_editable);
 	devrules_prefix(plan, &prefix);
 	require(!devrules_has_prefix(&prefix, &prefix));
-	devrules_prepend(&prefix, old, &edited);
+	require(devrules_prepend(&prefix, old, &edited) == 0);
 	require(devrules_has_prefix(&edited, &prefix));
 	require(!bpf_machine_check_form(&edited));
 	compare_all(old, &edited, plan, rules, n_rules);

@@ -154,14 +154,16 @@ static char *write_mounts(struct input *in, struct mounts *mounts)
 static void check_mount(const char *text, const struct mounts *mounts,
 			const struct mount *mount)
 {
-	autofree char *point = mountinfo_point_of(text, mount->id);
+	size_t len = 0;
+	const char *point = mountinfo_point_of(text, mount->id, &len);
 	size_t n = 0;
 
 	for (size_t i = 0; i < mounts->n; i++) {
 		n += text_equals(mounts->mount[i].point, mount->point);
 	}
-	require(point && text_equals(point, mount->written));
-	require(mountinfo_count_at(text, mount->written) == n);
+	require(point && len == strlen(mount->written) &&
+		memcmp(point, mount->written, len) == 0);
+	require(mountinfo_count_at(text, mount->written, len) == n);
 	require(mountinfo_is_shared(text, mount->id) == !!(mount->fields & IS_SHARED));
 }
 
@@ -188,7 +190,7 @@ static void check_mounts(const char *text, const struct mounts *mounts)
 	require(!*line);
 	/* Of what is not there the worst is assumed; ids here are a byte. */
 	require(mountinfo_is_shared(text, 256));
-	require(!mountinfo_point_of(text, 256));
+	require(!mountinfo_point_of(text, 256, &(size_t){0}));
 }
 
 /* ---- any text -------------------------------------------------------------------------- */
@@ -200,14 +202,16 @@ static void check_text(const char *text)
 	for (const char *line = text; *line; line = mountinfo_next(line)) {
 		autofree char *of_type = mountinfo_point_of_type(line, "cgroup2");
 		uint64_t id = strtoull(line, NULL, 10);
-		autofree char *point = mountinfo_point_of(text, id);
+		size_t len = 0;
+		const char *point = mountinfo_point_of(text, id, &len);
 
 		require(mountinfo_next(line) > line && mountinfo_next(line) <= end);
 		require(!of_type || strstr(line, " - cgroup2"));
 		/* A point is a word of the text, and its mount is one of those that are at it. */
 		if (point) {
-			require(strstr(text, point) && !strpbrk(point, " \n"));
-			require(mountinfo_count_at(text, point) > 0);
+			require(point > text && point + len < end &&
+				strcspn(point, " \n") == len);
+			require(mountinfo_count_at(text, point, len) > 0);
 		} else {
 			require(mountinfo_is_shared(text, id));
 		}

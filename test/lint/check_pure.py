@@ -27,7 +27,7 @@ LIBC = re.compile(
     r"str(len|nlen|cmp|ncmp|casecmp|ncasecmp|chr|rchr|chrnul|str|casestr|spn|cspn|pbrk|"
     r"toul|toull|tol|toll|error)|str(to|c|n)?(py|cat|dup)|stpcpy|stpncpy|"
     r"__isoc\d+_strto\w+|__memcpy_chk|__memset_chk|__memmove_chk|__str\w+_chk|"
-    r"__v?s?n?printf_chk|v?snprintf|free|qsort|bsearch|"
+    r"__v?s?n?printf_chk|v?snprintf|calloc|free|qsort|bsearch|"
     r"__ctype_\w+_loc|__errno_location|__assert_fail|__stack_chk_fail|__stack_chk_guard|"
     r"_GLOBAL_OFFSET_TABLE_|abort")
 

@@ -14,6 +14,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import check_filters
 import check_layers
+import check_memory
 import check_paths
 import check_pure
 import check_shape
@@ -25,6 +26,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} BUILD")
     checks = check_layers.CHECKS + check_shape.CHECKS + check_tools.CHECKS
+    checks += check_memory.CHECKS
     checks.append(("pure files make no system call",
                    lambda: check_pure.check_pure(os.path.abspath(sys.argv[1]))))
     checks += check_filters.checks(os.path.abspath(sys.argv[1]))

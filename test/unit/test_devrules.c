@@ -88,7 +88,7 @@ static void assert_is_old_or_rule(const struct devrules_program *old)
 	cleanup(devrules_clearp) struct devrules_program edited = {0};
 
 	devrules_prefix(&plan, &prefix);
-	devrules_prepend(&prefix, old, &edited);
+	cr_assert_eq(devrules_prepend(&prefix, old, &edited), 0);
 	assert_form(old);
 	assert_form(&edited);
 	for (uint32_t type = 0; type <= 3; type++) {
@@ -141,7 +141,7 @@ Test(devrules, the_largest_plan_stays_within_the_range_of_a_jump)
 		many.nodes[i].minor = (uint32_t)i;
 	}
 	devrules_prefix(&many, &prefix);
-	devrules_prepend(&prefix, &old, &edited);
+	cr_assert_eq(devrules_prepend(&prefix, &old, &edited), 0);
 	assert_form(&edited);
 	cr_expect_eq(execute(&edited, 2, 6, 226, LIMIT_PLAN_ENTRIES - 1), 1);
 	cr_expect_eq(execute(&edited, 2, 6, 226, LIMIT_PLAN_ENTRIES), 0);
@@ -157,7 +157,7 @@ Test(devrules, a_program_with_the_rules_is_recognised)
 	struct devrules_program old = PROGRAM(like_runc);
 
 	devrules_prefix(&plan, &prefix);
-	devrules_prepend(&prefix, &old, &edited);
+	cr_assert_eq(devrules_prepend(&prefix, &old, &edited), 0);
 	cr_expect_not(devrules_has_prefix(&old, &prefix));
 	cr_expect(devrules_has_prefix(&edited, &prefix));
 	edited.insns[prefix.n - 2].imm = 0;
@@ -221,4 +221,18 @@ Test(devrules, code_without_an_exit_cannot_be_edited)
 
 	cr_expect_str_eq(why_not(insns, 1), "it does not end in an exit");
 	cr_expect_str_eq(why_not(insns, 0), "it does not end in an exit");
+}
+
+Test(devrules, without_memory_there_is_an_error_and_no_program)
+{
+	cleanup(devrules_clearp) struct devrules_program prefix = {0};
+	struct devrules_program edited = {0};
+	/* Volatile: the compiler refuses a size that it can see is impossible. */
+	volatile size_t impossible = SIZE_MAX / sizeof(struct bpf_insn);
+	struct devrules_program old = PROGRAM(like_runc);
+
+	devrules_prefix(&plan, &prefix);
+	old.n = impossible;
+	cr_expect_eq(devrules_prepend(&prefix, &old, &edited), -ENOMEM);
+	cr_expect_null(edited.insns);
 }

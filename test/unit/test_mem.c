@@ -169,3 +169,15 @@ Test(mem, xgrow_keeps_what_is_there_and_zeroes_the_rest)
 	}
 	free(array);
 }
+
+Test(mem, try_grow_without_memory_gives_null_and_leaves_the_array)
+{
+	char *array = xgrow(NULL, 0, 1);
+	/* A power of two, where it must grow; 8 times twice that wraps round to 0. */
+	volatile size_t too_many = SIZE_MAX / 16 + 1;
+
+	array[0] = 'a';
+	cr_expect_null(try_grow(array, too_many, 8));
+	cr_expect_eq(array[0], 'a');
+	free(array);
+}

@@ -62,19 +62,21 @@ Test(mountinfo, a_file_system_is_known_by_its_device_number)
 
 Test(mountinfo, mounts_at_a_point_are_counted)
 {
-	cr_expect_eq(mountinfo_count_at(text, "/c/root"), 2);
-	cr_expect_eq(mountinfo_count_at(text, "/c"), 0);
-	cr_expect_eq(mountinfo_count_at(text, "/c/root/dev"), 1);
-	cr_expect_eq(mountinfo_count_at("", "/"), 0);
+	cr_expect_eq(mountinfo_count_at(text, "/c/root", 7), 2);
+	cr_expect_eq(mountinfo_count_at(text, "/c/root", 2), 0);
+	cr_expect_eq(mountinfo_count_at(text, "/c/root/dev", 11), 1);
+	cr_expect_eq(mountinfo_count_at("", "/", 1), 0);
 }
 
 Test(mountinfo, the_point_of_a_mount_is_as_it_is_written)
 {
-	char *point = mountinfo_point_of(text, 26);
+	size_t len = 0;
+	const char *point = mountinfo_point_of(text, 26, &len);
 
-	cr_expect_str_eq(point, "/x\\040y");
-	free(point);
-	cr_expect_null(mountinfo_point_of(text, 2));
+	cr_assert_not_null(point);
+	cr_expect_eq(len, strlen("/x\\040y"));
+	cr_expect_eq(strncmp(point, "/x\\040y ", len + 1), 0);
+	cr_expect_null(mountinfo_point_of(text, 2, &len));
 }
 
 static void expect_point(const char *line, const char *fs_type, const char *want)

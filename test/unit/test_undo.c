@@ -112,3 +112,19 @@ Test(undo, files_and_directories_are_removed)
 	(void)close(dir_fd);
 	(void)rmdir(path);
 }
+
+Test(undo, without_memory_the_log_is_as_it_was)
+{
+	cleanup(undo_log_clearp) struct undo_log log = {0};
+	struct trace trace = {0};
+	struct err err = {0};
+	volatile size_t too_many = SIZE_MAX / 2;
+
+	undo_log_reserve(&log, 1);
+	push(&log, &trace, "a", 0);
+	cr_expect_eq(undo_log_try_reserve(&log, too_many), -ENOMEM);
+	cr_expect_eq(undo_log_try_reserve(&log, 1), 0);
+	push(&log, &trace, "b", 0);
+	undo_log_revert(&log, &err);
+	cr_expect_str_eq(trace.text, "ba");
+}

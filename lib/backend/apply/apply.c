@@ -143,7 +143,8 @@ static int attach_driver(const struct plan *plan, struct prepared *prepared,
 	return r;
 }
 
-/* From here on things change; nothing is allocated any more once the cgroup is done. */
+/* From here on things change, so running out of memory must undo as well: nothing that ends
+   the program for want of it is called any more. */
 static int change(const struct plan *plan, const struct apply_target *target,
 		  struct prepared *prepared, struct err *err)
 {

@@ -19,8 +19,9 @@
  *                 cache    the loader's; last, since it is not undone
  *
  * Nothing is visible before the cgroup step, and most failures happen before it. Each
- * change pushes an undo record first; a failure undoes them in reverse. Nothing is
- * allocated after the cgroup step.
+ * change pushes an undo record at once; a failure undoes them in reverse, and so does a lack
+ * of memory: only device programs that appear meanwhile need some then. (The message to
+ * systemd comes before all changes of our own.)
  */
 
 #include <stdbool.h>

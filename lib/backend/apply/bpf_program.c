@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/mem.h"
 #include "base/syscalls.h"
 
 /* A program of an unprivileged loader; a device program is some hundred instructions. */
@@ -106,7 +106,10 @@ int bpf_program_dump(int program_fd, struct devrules_program *ret, const char **
 		return -EOPNOTSUPP;
 	}
 	program.n = n_bytes / sizeof(struct bpf_insn);
-	program.insns = xcalloc(program.n, sizeof(struct bpf_insn));
+	program.insns = calloc(program.n, sizeof(struct bpf_insn));
+	if (!program.insns) {
+		return -ENOMEM;
+	}
 	info = (struct bpf_prog_info){
 		.xlated_prog_len = n_bytes,
 		.xlated_prog_insns = to_kernel(program.insns),
@@ -226,9 +229,13 @@ static int pin(const char *path, int program_fd)
 
 int bpf_pin_replace(const char *path, int program_fd, struct err *err)
 {
-	autofree char *beside = xasprintf("%s%s", path, PIN_SUFFIX);
+	autofree char *beside = NULL;
 	int r;
 
+	if (asprintf(&beside, "%s%s", path, PIN_SUFFIX) < 0) {
+		beside = NULL;
+		return err_sys(err, ENOMEM, "pin a device program at '%s'", path);
+	}
 	r = pin(beside, program_fd);
 	if (r == -EEXIST) {
 		r = unlinkat(AT_FDCWD, beside, 0) < 0 ? -errno : pin(beside, program_fd);

@@ -41,6 +41,8 @@ bool bpf_program_is_named(int program_fd, const char *name);
 /**
  * bpf_program_dump() - The code as the verifier left it
  * @why:	set with -EOPNOTSUPP: why it cannot be loaded again, for a message
+ *
+ * Return: -ENOMEM as well: by then there may be something to undo.
  */
 int bpf_program_dump(int program_fd, struct devrules_program *ret, const char **why);
 int bpf_program_load(const struct devrules_program *program);

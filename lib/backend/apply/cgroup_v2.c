@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/apply/bpf_program.h"
@@ -124,7 +125,10 @@ static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
 	if (devrules_has_prefix(&old, &programs->prefix)) {
 		return 0;
 	}
-	devrules_prepend(&programs->prefix, &old, &edited);
+	r = devrules_prepend(&programs->prefix, &old, &edited);
+	if (r < 0) {
+		return err_sys(err, -r, "change the device program of cgroup '%s'", path);
+	}
 	r = bpf_program_load(&edited);
 	if (r == -EPERM) {
 		return err_sys(err, EPERM, "load a device program for cgroup '%s'", path);
@@ -164,6 +168,24 @@ static int meet_closed(const struct cgroup_v2_programs *programs,
 	return change->is_closed;
 }
 
+/* Return: a change more of the level, or NULL: there is no memory. */
+static struct v2_change *add_change(struct v2_level *level)
+{
+	struct v2_change **grown =
+		try_grow(level->change, level->n_changes, sizeof(struct v2_change *));
+	struct v2_change *change;
+
+	if (!grown) {
+		return NULL;
+	}
+	level->change = grown;
+	change = calloc(1, sizeof(*change));
+	if (change) {
+		level->change[level->n_changes++] = change;
+	}
+	return change;
+}
+
 /*
  * Notes a program and makes its replacement.
  *
@@ -173,7 +195,7 @@ static int meet_program(const struct cgroup_v2_programs *programs, struct v2_lev
 			uint32_t id, uint32_t attach_flags, struct err *err)
 {
 	struct v2_change *change;
-	int fd = bpf_program_by_id(id);
+	autoclose int fd = bpf_program_by_id(id);
 	int r;
 
 	if (fd == -ENOENT) {
@@ -184,17 +206,19 @@ static int meet_program(const struct cgroup_v2_programs *programs, struct v2_lev
 		return err_sys(err, -fd, "open the device program of cgroup '%s'",
 			       level->path);
 	}
-	change = xcalloc(1, sizeof(*change));
+	change = add_change(level);
+	if (!change) {
+		return err_sys(err, ENOMEM, "note a device program of cgroup '%s'",
+			       level->path);
+	}
 	*change = (struct v2_change){
 		.cgroup_fd = level->cgroup_fd,
 		.attach_flags = attach_flags,
-		.old_fd = fd,
+		.old_fd = steal_fd(&fd),
 		.old_id = id,
 		.new_fd = -1,
 	};
-	level->change = xgrow(level->change, level->n_changes, sizeof(*level->change));
-	level->change[level->n_changes++] = change;
-	r = load_edited(programs, fd, level->path, &change->new_fd, err);
+	r = load_edited(programs, change->old_fd, level->path, &change->new_fd, err);
 	if (r > 0) {
 		int r_id = bpf_program_id(change->new_fd, &change->new_id);
 
@@ -246,8 +270,10 @@ static int look(const struct cgroup_v2_programs *programs, struct v2_level *leve
 		}
 		n_found += r;
 	}
-	undo_log_reserve(undo, (size_t)n_found);
-	return n_found;
+	r = undo_log_try_reserve(undo, (size_t)n_found);
+	return r < 0 ? err_sys(err, -r, "note the device programs of cgroup '%s'",
+			       level->path)
+		     : n_found;
 }
 
 int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,

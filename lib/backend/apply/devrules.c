@@ -3,6 +3,7 @@
 
 #include "backend/apply/devrules.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,16 +113,19 @@ bool devrules_has_prefix(const struct devrules_program *program,
 						prefix->n * sizeof(*prefix->insns)) == 0;
 }
 
-void devrules_prepend(const struct devrules_program *prefix,
-		      const struct devrules_program *program,
-		      struct devrules_program *ret)
+int devrules_prepend(const struct devrules_program *prefix,
+		     const struct devrules_program *program, struct devrules_program *ret)
 {
 	size_t n = prefix->n + program->n;
-	struct bpf_insn *insns = xcalloc(n, sizeof(*insns));
+	struct bpf_insn *insns = calloc(n, sizeof(*insns));
 
+	if (!insns) {
+		return -ENOMEM;
+	}
 	memcpy(insns, prefix->insns, prefix->n * sizeof(*insns));
 	memcpy(insns + prefix->n, program->insns, program->n * sizeof(*insns));
 	*ret = (struct devrules_program){.insns = insns, .n = n};
+	return 0;
 }
 
 bool devrules_check_editable(const struct devrules_program *program, const char **why)

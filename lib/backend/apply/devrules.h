@@ -35,10 +35,11 @@ void devrules_prefix(const struct plan *plan, struct devrules_program *ret);
 bool devrules_has_prefix(const struct devrules_program *program,
 			 const struct devrules_program *prefix);
 
-/* @prefix and behind it @program. Jumps are relative, so @program stays as it is. */
-void devrules_prepend(const struct devrules_program *prefix,
-		      const struct devrules_program *program,
-		      struct devrules_program *ret);
+/* @prefix and behind it @program. Jumps are relative, so @program stays as it is.
+   Return: 0, or -ENOMEM: by then there may be something to undo. */
+int devrules_prepend(const struct devrules_program *prefix,
+		     const struct devrules_program *program,
+		     struct devrules_program *ret);
 
 /**
  * devrules_check_editable() - Can this dump of a program be loaded again?

@@ -98,7 +98,7 @@ bool mountinfo_is_of(const char *text, uint64_t id, const char *fs_type,
 	return is_word(its_source, strcspn(its_source, " \n"), source);
 }
 
-char *mountinfo_point_of(const char *text, uint64_t id)
+const char *mountinfo_point_of(const char *text, uint64_t id, size_t *ret_len)
 {
 	const char *found = find_id(text, id);
 	struct line line;
@@ -106,7 +106,8 @@ char *mountinfo_point_of(const char *text, uint64_t id)
 	if (!found || !read_line(found, &line)) {
 		return NULL;
 	}
-	return xstrndup(line.point, line.point_len);
+	*ret_len = line.point_len;
+	return line.point;
 }
 
 bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t id)
@@ -128,9 +129,8 @@ bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t 
 	return false;
 }
 
-size_t mountinfo_count_at(const char *text, const char *point)
+size_t mountinfo_count_at(const char *text, const char *point, size_t len)
 {
-	size_t len = strlen(point);
 	size_t n = 0;
 
 	for (const char *at = text; *at; at = mountinfo_next(at)) {

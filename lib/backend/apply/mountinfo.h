@@ -22,15 +22,16 @@ bool mountinfo_is_shared(const char *text, uint64_t id);
 bool mountinfo_is_of(const char *text, uint64_t id, const char *fs_type,
 		     const char *source);
 
-/* Mount point of the mount @id, as it is written, to free(); NULL: no such mount. */
-char *mountinfo_point_of(const char *text, uint64_t id);
+/* Mount point of the mount @id, as it is written: @ret_len bytes of @text; NULL: no such
+   mount. */
+const char *mountinfo_point_of(const char *text, uint64_t id, size_t *ret_len);
 
 /* Does @other mount the file system (by its device number) of the mount @id in @text? True as
    well if @id is not in @text. */
 bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t id);
 
-/* Number of mounts at @point, which is as it is written. */
-size_t mountinfo_count_at(const char *text, const char *point);
+/* Number of mounts at @point, which is @len bytes as they are written. */
+size_t mountinfo_count_at(const char *text, const char *point, size_t len);
 
 /* Mount point of the line @line if its type is @fs_type, its octal numbers undone, to
    free(); else NULL. */

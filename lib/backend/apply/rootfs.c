@@ -83,14 +83,17 @@ static int check_is_container_root(const struct rootfs *rootfs, const char *path
 				   struct err *err)
 {
 	const struct ctr_dir *root = &rootfs->dirs.dir[0];
-	autofree char *point = mountinfo_point_of(rootfs->dirs.mountinfo, root->mount_id);
+	const char *host = rootfs->dirs.host_mountinfo;
 	size_t n_host = 0;
+	size_t len = 0;
+	const char *point =
+		mountinfo_point_of(rootfs->dirs.mountinfo, root->mount_id, &len);
 
-	if (point && rootfs->dirs.host_mountinfo) {
-		n_host = mountinfo_count_at(rootfs->dirs.host_mountinfo, point);
+	if (point && host) {
+		n_host = mountinfo_count_at(host, point, len);
 	}
 	if (!point || !is_mount_root(root->fd) ||
-	    mountinfo_count_at(rootfs->dirs.mountinfo, point) <= n_host) {
+	    mountinfo_count_at(rootfs->dirs.mountinfo, point, len) <= n_host) {
 		return err_set(
 			err, EINVAL,
 			"open container root '%s': the runtime has mounted nothing there; "

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -17,6 +18,23 @@ void undo_log_reserve(struct undo_log *log, size_t room)
 {
 	log->room += room;
 	log->records = xrealloc(log->records, log->room * sizeof(*log->records));
+}
+
+int undo_log_try_reserve(struct undo_log *log, size_t room)
+{
+	size_t wanted = log->room + room;
+	struct undo_record *records;
+
+	if (room == 0) {
+		return 0;
+	}
+	records = reallocarray(log->records, wanted, sizeof(*records));
+	if (!records) {
+		return -ENOMEM;
+	}
+	log->records = records;
+	log->room = wanted;
+	return 0;
 }
 
 void undo_log_push(struct undo_log *log, const struct undo_record *record)

@@ -29,6 +29,9 @@ struct undo_log {
 
 /* Makes room for @room records more than there is room for now. */
 void undo_log_reserve(struct undo_log *log, size_t room);
+
+/* The same once something has been changed. Return: 0, or -ENOMEM and the log as it was. */
+int undo_log_try_reserve(struct undo_log *log, size_t room);
 void undo_log_push(struct undo_log *log, const struct undo_record *record);
 void undo_log_clear(struct undo_log *log);
 DEFINE_CLEANUP(struct undo_log, undo_log_clear)
