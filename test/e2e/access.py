@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 
 import bpf
 import cgroups
@@ -17,6 +18,18 @@ with open(f"{sandbox.TOP}/specs/plan.schema.json", encoding="utf-8") as schema_f
 
 # What open(2) gives where a level denies.
 REAL = {"node": {"ENOENT", "EACCES"}, "permission": {"EACCES"}, "cgroup": {"EPERM"}}
+
+
+def wait_for_program(pid, name, limit):
+    """Until a process has become a program. `start` returns a moment earlier: till then the
+    runtime's own process, with the user's ids, has capabilities that execve(2) takes."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            if file.read() == f"{name}\n":
+                return
+        time.sleep(0.005)
+    raise TimeoutError(f"process {pid} is not {name} after {limit} s")
 
 
 class Access:
@@ -40,7 +53,9 @@ class Access:
                 return [f"create failed: {result.stderr}"]
             subprocess.run([*self.runtime.command, "start", self.runtime.id], check=True,
                            timeout=60, capture_output=True)
-            return look(self.runtime.pid())
+            pid = self.runtime.pid()
+            wait_for_program(pid, "busybox", 30)
+            return look(pid)
         finally:
             self.runtime.delete()
 
