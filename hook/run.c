@@ -197,6 +197,7 @@ int run_list(const struct cli *cli, struct report *report, struct err *err)
 	if (r < 0) {
 		return r;
 	}
+	host.driver_root = request.parsed.settings.driver_root;
 	r = injectors_probe(&host, NULL, &inv, err);
 	if (r == 0) {
 		r = injectors_add_driverless(&host, &inv, err);

@@ -250,14 +250,16 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	return print_finish(out, err);
 }
 
-/* "kfd dri/renderD128" */
+/* "kfd dri/renderD128"; where the host has them elsewhere, as in a driver container's /dev,
+   the whole path there. */
 static char *describe_nodes(const struct gpu *gpu)
 {
 	const char *dev = "/dev/";
 	autofree const char **names = xcalloc(gpu->n_nodes, sizeof(*names));
 
 	for (size_t i = 0; i < gpu->n_nodes; i++) {
-		const char *path = gpu->nodes[i].path;
+		const struct device_node *node = &gpu->nodes[i];
+		const char *path = node->host_path ? node->host_path : node->path;
 
 		names[i] = text_starts_with(path, dev) ? path + strlen(dev) : path;
 	}
