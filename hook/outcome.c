@@ -11,12 +11,14 @@
 #include "stage/check_access.h"
 #include "stage/check_plan.h"
 #include "stage/check_policy.h"
+#include "stage/explain_choice.h"
 #include "stage/inspect_container.h"
 #include "stage/take_choice.h"
 
 void outcome_clear(struct outcome *outcome)
 {
 	plan_clear(&outcome->plan);
+	verdicts_clear(&outcome->verdicts);
 	selection_clear(&outcome->selection);
 	inventory_clear(&outcome->inventory);
 	lease_close(&outcome->lease);
@@ -217,6 +219,16 @@ int outcome_plan(struct host *host, struct request *request, enum purpose purpos
 		r = see_to_access(request, &outcome->plan, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;
+}
+
+void outcome_explain(const struct request *request, struct outcome *outcome)
+{
+	const struct select_terms terms =
+		lease_terms(&outcome->lease, request->parsed.settings.order);
+
+	explain_choice(&request->parsed.spec, &outcome->inventory, &terms,
+		       &outcome->selection, request->parsed.config.choice.n > 0,
+		       &outcome->verdicts);
 }
 
 void outcome_report(const struct outcome *outcome, const char *id,

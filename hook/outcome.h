@@ -12,6 +12,7 @@
 #include "host/host.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "model/verdict.h"
 #include "report.h"
 #include "request.h"
 #include "stage/lease.h"
@@ -21,6 +22,7 @@
 struct outcome {
 	struct inventory inventory;
 	struct selection selection;
+	struct verdicts verdicts; /* see outcome_explain() */
 	struct plan plan;
 	struct lease lease; /* the container's, with OUTCOME_TO_APPLY */
 };
@@ -51,6 +53,9 @@ DEFINE_CLEANUP(struct outcome, outcome_clear)
  */
 int outcome_plan(struct host *host, struct request *request, enum purpose purpose,
 		 struct outcome *outcome, struct err *err);
+
+/* Why these GPUs, and not the others: after outcome_plan() with OUTCOME_TO_SHOW. */
+void outcome_explain(const struct request *request, struct outcome *outcome);
 
 /**
  * outcome_report() - The plan's warnings, and which GPUs it gives

@@ -161,6 +161,7 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 			return r;
 		}
 		request_warn_of_doubts(&request, &outcome.plan);
+		outcome_explain(&request, &outcome);
 	}
 	if (cli->pid && outcome.plan.n_nodes > 0) {
 		/* A file system of the container's may never answer. */
@@ -173,6 +174,7 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 	}
 	printed.gpus = outcome.selection.gpus;
 	printed.n_gpus = outcome.selection.n_gpus;
+	printed.verdicts = &outcome.verdicts;
 	printed.plan = &outcome.plan;
 	r = cli->wants_json ? print_plan_json(stdout, &printed, err)
 			    : print_plan_text(stdout, &printed, err);

@@ -23,7 +23,7 @@ A case is a directory; its name says the fact. In it:
 and one of
 
   want.plan     the JSON on standard output, compared as data, and against its schema in
-                specs/; exit status 0, nothing on standard error
+                specs/. Without "choice" in it that is held against "gpus" only; exit status 0, nothing on standard error
   want.text     standard output, word for word; exit status 0
   want.error    the one line on standard error; exit status 1, nothing on standard output
   want.usage    the same with exit status 2
@@ -190,6 +190,14 @@ def diff(want, got):
     )
 
 
+def check_choice(plan):
+    """Whose reasons are given, and which are said to be given, are the plan's GPUs."""
+    keys = ("vendor", "index", "pci")
+    given = [tuple(one[key] for key in keys) for one in plan["choice"] if one["given"]]
+    gpus = [tuple(gpu[key] for key in keys) for gpu in plan["gpus"]]
+    return [] if given == gpus else [f"choice gives {given}, and the GPUs are {gpus}"]
+
+
 def compare_plan(case, args, stdout, has_nodes):
     """Compares JSON as data: the order of keys does not matter, that of items does."""
     try:
@@ -199,6 +207,11 @@ def compare_plan(case, args, stdout, has_nodes):
         return [f"no JSON: {error}", *stdout.splitlines()]
     schema = load_schema("list" if args[0] == "list" else "plan")
     problems = [f"schema: {line}" for line in schema_check.check(schema, got, schema)]
+    if "choice" in got:
+        problems += check_choice(got)
+        if "choice" not in want:
+            # Its words are the matter of the cases that have it.
+            del got["choice"]
     if not has_nodes:
         want, got = without_node_warnings(want), without_node_warnings(got)
     if want != got:

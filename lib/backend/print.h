@@ -10,12 +10,14 @@
 #include "model/holder.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+#include "model/verdict.h"
 
 /* What `plan` has to tell; @spec NULL: no request. */
 struct plan_report {
 	const struct gpu_spec *spec;
 	const struct gpu *const *gpus;
 	size_t n_gpus;
+	const struct verdicts *verdicts; /* of these GPUs and of the others */
 	const struct plan *plan;
 	const struct access *access; /* of the plan's nodes; NULL: nobody asked */
 };

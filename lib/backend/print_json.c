@@ -218,24 +218,38 @@ static json_t *json_access(const struct plan *plan, const struct access *access)
 	return json_pack("{s:i, s:o}", "pid", (int)access->pid, "nodes", nodes);
 }
 
+static json_t *json_verdict(const struct verdict *verdict)
+{
+	return json_pack("{s:o, s:I, s:o, s:b, s:o}", "vendor",
+			 json_text(verdict->gpu->vendor), "index",
+			 (json_int_t)verdict->gpu->index, "pci",
+			 json_text(verdict->gpu->pci), "given", verdict->is_given,
+			 "reason", json_text(verdict->reason));
+}
+
 static json_t *json_plan(const struct plan_report *report)
 {
 	const struct plan *plan = report->plan;
 	json_t *object;
 	json_t *gpus = json_array();
+	json_t *choice = json_array();
 	json_t *edits;
 
 	for (size_t i = 0; i < report->n_gpus; i++) {
 		gpus = append(gpus, json_gpu(report->gpus[i]));
 	}
+	for (size_t i = 0; i < report->verdicts->n; i++) {
+		choice = append(choice, json_verdict(&report->verdicts->verdict[i]));
+	}
 	edits = json_pack("{s:o, s:o, s:o, s:o}", "deviceNodes", json_nodes(plan),
 			  "mounts", json_mounts(plan), "env",
 			  json_texts(plan->env, plan->n_env), "additionalGids",
 			  json_gids(plan));
-	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
-			   json_spec(report->spec), "gpus", gpus, "containerEdits", edits,
-			   "links", json_links(plan), "files", json_files(plan),
-			   "warnings", json_texts(plan->warnings, plan->n_warnings));
+	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
+			   json_spec(report->spec), "gpus", gpus, "choice", choice,
+			   "containerEdits", edits, "links", json_links(plan), "files",
+			   json_files(plan), "warnings",
+			   json_texts(plan->warnings, plan->n_warnings));
 	return report->access ? put(object, "access", json_access(plan, report->access))
 			      : object;
 }

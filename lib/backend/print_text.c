@@ -226,9 +226,63 @@ static void print_access(FILE *out, const struct plan *plan, const struct access
 	table_print(out, &table, "Access    ");
 }
 
+/* More names than this in one line help nobody; JSON has them all. */
+#define NAMES_IN_A_LINE 8U
+
+/* "amd:1, amd:2 and 5 more": all from @first on that are not given for the same reason. */
+static char *list_with_reason(const struct verdicts *verdicts, size_t first)
+{
+	const char *reason = verdicts->verdict[first].reason;
+	char *text = NULL;
+	size_t n = 0;
+
+	for (size_t i = first; i < verdicts->n; i++) {
+		const struct verdict *verdict = &verdicts->verdict[i];
+		char *longer;
+
+		if (verdict->is_given || !text_equals(verdict->reason, reason) ||
+		    ++n > NAMES_IN_A_LINE) {
+			continue;
+		}
+		longer = xasprintf("%s%s%s:%u", text ? text : "", text ? ", " : "",
+				   verdict->gpu->vendor, verdict->gpu->index);
+		free(text);
+		text = longer;
+	}
+	if (n > NAMES_IN_A_LINE) {
+		char *longer = xasprintf("%s and %zu more", text, n - NAMES_IN_A_LINE);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+/* A line for each reason, where a GPU has it first. */
+static void print_not_given(FILE *out, const struct verdicts *verdicts)
+{
+	cleanup(table_clearp) struct table table = {.n_columns = 2};
+
+	for (size_t i = 0; i < verdicts->n; i++) {
+		const struct verdict *verdict = &verdicts->verdict[i];
+		bool is_first = !verdict->is_given;
+
+		for (size_t k = 0; k < i && is_first; k++) {
+			is_first = verdicts->verdict[k].is_given ||
+				   !text_equals(verdicts->verdict[k].reason,
+						verdict->reason);
+		}
+		if (is_first) {
+			table_take(&table, list_with_reason(verdicts, i));
+			table_add(&table, verdict->reason);
+		}
+	}
+	table_print(out, &table, "Not given ");
+}
+
 int print_plan_text(FILE *out, const struct plan_report *report, struct err *err)
 {
-	cleanup(table_clearp) struct table gpus = {.n_columns = 4};
+	cleanup(table_clearp) struct table gpus = {.n_columns = 5};
 
 	errno = 0;
 	if (!report->spec) {
@@ -238,11 +292,13 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	print_request(out, report->spec);
 	for (size_t i = 0; i < report->n_gpus; i++) {
 		add_gpu(&gpus, report->gpus[i]);
+		table_add(&gpus, verdicts_find_reason(report->verdicts, report->gpus[i]));
 	}
 	if (report->n_gpus == 0) {
 		(void)fputs("GPUs      none: nothing will be done\n", out);
 	}
 	table_print(out, &gpus, "GPUs      ");
+	print_not_given(out, report->verdicts);
 	print_entries(out, report->plan);
 	if (report->access) {
 		print_access(out, report->plan, report->access);

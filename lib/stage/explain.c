@@ -327,6 +327,14 @@ static void say_holder(struct line *line, const struct holder *holder)
 	    holder->is_exclusive ? " exclusively" : "");
 }
 
+char *explain_holder(const struct holder *holder)
+{
+	struct line line = {0};
+
+	say_holder(&line, holder);
+	return xstrdup(line.text);
+}
+
 /* Everything that fits and is held. */
 static void say_held(struct line *line, const struct gpu_spec *spec,
 		     const struct inventory *inv, const struct select_terms *terms,

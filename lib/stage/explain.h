@@ -25,6 +25,9 @@ int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 int explain_ambiguous_id(const char *id, const struct gpu *first,
 			 const struct gpu *second, struct err *err);
 
+/* "container 'web' (process 4711) has it exclusively", to free(). */
+char *explain_holder(const struct holder *holder);
+
 /* EBUSY: enough GPUs fit, but other containers have them. @n_free: those that they do not. */
 int explain_held(const struct gpu_spec *spec, const struct inventory *inv,
 		 const struct select_terms *terms, enum meaning meaning, size_t wanted,

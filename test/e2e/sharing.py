@@ -315,7 +315,11 @@ class Rules:
                 problems += crowd.gets("1", [index])
             problems += crowd.gets("2", [0, 1]) + crowd.gets("1", [2])
             crowd.standins.pop(5).__exit__()
-            return problems + crowd.gets("1", [5])
+            problems += crowd.gets("1", [5])
+            plan = container.run([self.hook, "plan", "--gpu", "1", *host.args]).stdout
+            return problems + [f"plan does not say '{line}': {plan}" for line in (
+                "  1 container has it, none has fewer\n",
+                "  2 containers have it, those given fewer\n") if line not in plan]
 
     def state_directory_of_the_settings(self):
         os.mkdir(f"{container.make_host('nvidia8')}/elsewhere")
@@ -333,6 +337,11 @@ class Rules:
                                    user=47110, group=47110, extra_groups=[])
             plan = json.loads(result.stdout)
             problems += wanted("plan", [gpu["index"] for gpu in plan["gpus"]], [1])
+            why = [one["reason"] for one in plan["choice"]]
+            holder = f"container '{host.held()[0][0]}' (process {crowd.standins[0].pid}) " \
+                "has it exclusively"
+            problems += wanted("why", why[:3], [holder, "first that fits",
+                                                "fits, but comes later, and 1 is asked"])
             problems += [f"a warning: {text}" for text in plan["warnings"]
                          if "who has which GPU" in text]
             result = container.run([self.hook, "plan", "--gpu", EXCLUSIVE.replace("1", "7"),

@@ -26,6 +26,7 @@
 #include "made_tree.h"
 #include "stage/build_plan.h"
 #include "stage/check_plan.h"
+#include "stage/explain_choice.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -353,16 +354,27 @@ static int choose(const struct host *host, const struct gpu_spec *spec,
 	return r;
 }
 
-static void check_report(const struct gpu_spec *spec, const struct selection *selection,
-			 const struct plan *plan)
+static void check_report(const struct gpu_spec *spec, const struct inventory *inv,
+			 const struct selection *selection, const struct plan *plan)
 {
+	cleanup(verdicts_clearp) struct verdicts verdicts = {0};
+	const struct select_terms alone = {0};
 	const struct plan_report report = {
 		.spec = spec,
 		.gpus = selection->gpus,
 		.n_gpus = selection->n_gpus,
+		.verdicts = &verdicts,
 		.plan = plan,
 	};
+	size_t n_given = 0;
 
+	explain_choice(spec, inv, &alone, selection, false, &verdicts);
+	require(verdicts.n == inv->n_gpus);
+	for (size_t i = 0; i < verdicts.n; i++) {
+		n_given += verdicts.verdict[i].is_given;
+		require(verdicts.verdict[i].reason[0] != '\0');
+	}
+	require(n_given == selection->n_gpus);
 	print_plan_to(print_plan_json, &report, check_json);
 	print_plan_to(print_plan_text, &report, check_text);
 }
@@ -391,7 +403,7 @@ static void make_plan(const struct made *made, const struct gpu_spec *spec)
 	}
 	check_entries(&plan, &selection);
 	check_files(&plan);
-	check_report(spec, &selection, &plan);
+	check_report(spec, &inv, &selection, &plan);
 	r = check_plan_appliable(&plan, &err);
 	if (r < 0) {
 		check_error(&err, r);

@@ -16,6 +16,7 @@ struct fixture {
 	struct inventory inv;
 	struct gpu_spec spec;
 	struct plan plan;
+	struct verdicts verdicts;
 	const struct gpu *gpus[4];
 	struct plan_report report;
 	struct holders holders;
@@ -29,6 +30,7 @@ static void fixture_clear(struct fixture *f)
 	inventory_clear(&f->inv);
 	gpu_spec_clear(&f->spec);
 	plan_clear(&f->plan);
+	verdicts_clear(&f->verdicts);
 	holders_clear(&f->holders);
 	free(f->text);
 }
@@ -68,6 +70,7 @@ static void ask(struct fixture *f, const char *request)
 		     f->err.msg);
 	f->report.spec = &f->spec;
 	f->report.plan = &f->plan;
+	f->report.verdicts = &f->verdicts;
 }
 
 /* Plans all nodes of all GPUs. */
@@ -75,6 +78,8 @@ static void plan_everything(struct fixture *f)
 {
 	for (size_t i = 0; i < f->inv.n_gpus; i++) {
 		f->gpus[i] = &f->inv.gpus[i];
+		verdicts_take(&f->verdicts, &f->inv.gpus[i], true,
+			      xstrdup("first that fits"));
 		for (size_t k = 0; k < f->inv.gpus[i].n_nodes; k++) {
 			cr_assert_eq(plan_add_node(&f->plan, &f->inv.gpus[i].nodes[k],
 						   &f->err),
@@ -137,6 +142,15 @@ Test(print, plan_json_is_the_contracts_example_with_its_order_of_fields)
 			 "      \"uuid\": \"0x8a1f\",\n"
 			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
 			 "      \"driver\": \"amdgpu\"\n"
+			 "    }\n"
+			 "  ],\n"
+			 "  \"choice\": [\n"
+			 "    {\n"
+			 "      \"vendor\": \"amd\",\n"
+			 "      \"index\": 0,\n"
+			 "      \"pci\": \"0000:c1:00.0\",\n"
+			 "      \"given\": true,\n"
+			 "      \"reason\": \"first that fits\"\n"
 			 "    }\n"
 			 "  ],\n"
 			 "  \"containerEdits\": {\n"
@@ -377,13 +391,41 @@ Test(print, plan_text_is_aligned_under_its_labels)
 		print_plan(&f, print_plan_text),
 		"Request   2 amd GPUs\n"
 		"          capabilities: compute, utility (default)\n"
-		"GPUs      amd:0  Vega                0000:c1:00.0  amdgpu\n"
-		"          amd:1  Radeon RX 7900 XTX  -             amdgpu\n"
+		"GPUs      amd:0  Vega                0000:c1:00.0  amdgpu  first that fits\n"
+		"          amd:1  Radeon RX 7900 XTX  -             amdgpu  first that fits\n"
 		"Nodes     /dev/kfd             c 511:0    rw\n"
 		"          /dev/dri/renderD128  c 226:128  rw\n"
 		"Links     /dev/dri/by-path/pci-0000:c1:00.0-render -> ../renderD128\n"
 		"Warnings  first\n"
 		"          second\n");
+}
+
+Test(print, gpus_that_are_not_given_share_a_line_for_each_reason)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	ask(&f, "amd");
+	for (unsigned int i = 0; i < 12; i++) {
+		add_gpu(&f)->index = i;
+	}
+	for (size_t i = 0; i < 12; i++) {
+		verdicts_take(&f.verdicts, &f.inv.gpus[i], i == 1,
+			      xstrdup(i == 0 || i == 11 ? "cannot compute"
+				      : i == 1		? "first that fits"
+							: "comes later"));
+	}
+	f.gpus[0] = &f.inv.gpus[1];
+	f.report.gpus = f.gpus;
+	f.report.n_gpus = 1;
+	cr_expect_str_eq(
+		print_plan(&f, print_plan_text),
+		"Request   1 amd GPU\n"
+		"          capabilities: compute, utility (default)\n"
+		"GPUs      amd:1  Radeon RX 7900 XTX  0000:c1:00.0  amdgpu  first that fits\n"
+		"Not given amd:0, amd:11                                     "
+		"                 cannot compute\n"
+		"          amd:2, amd:3, amd:4, amd:5, amd:6, amd:7, amd:8, amd:9 and 1 more"
+		"  comes later\n");
 }
 
 Test(print, a_node_of_the_containers_own_has_owner_and_mode)
@@ -550,7 +592,8 @@ Test(print, plan_shows_mounts_files_variables_and_groups_in_both_forms)
 {
 	cleanup(plan_clearp) struct plan plan = {0};
 	cleanup(gpu_spec_clearp) struct gpu_spec spec = {0};
-	struct plan_report report = {.spec = &spec, .plan = &plan};
+	const struct verdicts verdicts = {0};
+	struct plan_report report = {.spec = &spec, .verdicts = &verdicts, .plan = &plan};
 	struct err err = {0};
 	autofree char *json = NULL;
 	autofree char *text = NULL;
@@ -605,7 +648,9 @@ Test(print, plan_shows_access_in_both_forms)
 	struct node_access nodes[] = {
 		{ACCESS_OPENS, NULL}, {ACCESS_CGROUP, why}, {ACCESS_UNSEEN, hidden}};
 	const struct access access = {.pid = 7, .nodes = nodes, .n_nodes = 3};
-	struct plan_report report = {.spec = &spec, .plan = &plan, .access = &access};
+	const struct verdicts verdicts = {0};
+	struct plan_report report = {
+		.spec = &spec, .verdicts = &verdicts, .plan = &plan, .access = &access};
 	struct err err = {0};
 	autofree char *json = NULL;
 	autofree char *text = NULL;
