@@ -8,13 +8,12 @@ void cgroup_rules_clear(struct cgroup_rules *rules)
 	(void)rules;
 }
 
-int cgroup_prepare(const struct plan *plan, const struct ctr_process *process,
-		   const char *id, struct undo_log *undo, struct cgroup_rules *ret,
-		   struct err *warning, struct err *err)
+int cgroup_prepare(const struct plan *plan, const struct cgroup_target *target,
+		   struct undo_log *undo, struct cgroup_rules *ret, struct err *warning,
+		   struct err *err)
 {
 	(void)plan;
-	(void)process;
-	(void)id;
+	(void)target;
 	(void)undo;
 	(void)warning;
 	(void)err;
