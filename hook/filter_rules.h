@@ -137,8 +137,6 @@ static const struct filter_rule host_rules[] = {
 	ANY(connect),
 	WHEN(setns, 1, CLONE_NEWNS),
 	WHEN(bpf, 0, BPF_PROG_LOAD),
-	/* A runtime's program that cannot be edited, where systemd's is enough. */
-	WHEN(bpf, 0, BPF_PROG_DETACH),
 	WHEN(bpf, 0, BPF_PROG_QUERY),
 	WHEN(bpf, 0, BPF_PROG_GET_FD_BY_ID),
 	WHEN(bpf, 0, BPF_OBJ_GET_INFO_BY_FD),

@@ -28,7 +28,7 @@ X32_BIT = 0x40000000
 # Source: the system's headers, on every one of these architectures.
 CONSTANTS = {"PROT_EXEC": 4, "F_GETFL": 3, "F_SETFD": 2, "F_OFD_SETLK": 37, "AF_UNIX": 1,
              "CLONE_NEWNS": 0x20000, "BPF_PROG_LOAD": 5, "BPF_OBJ_PIN": 6, "BPF_OBJ_GET": 7,
-             "BPF_PROG_ATTACH": 8, "BPF_PROG_DETACH": 9, "BPF_PROG_GET_FD_BY_ID": 13,
+             "BPF_PROG_ATTACH": 8, "BPF_PROG_GET_FD_BY_ID": 13,
              "BPF_OBJ_GET_INFO_BY_FD": 15, "BPF_PROG_QUERY": 16,
              # Of filter_rules.h: a regular file for all to read, our own character device.
              "PLACEHOLDER_MODE": 0o100444, "PRIVATE_NODE_MODE": 0o020600}

@@ -165,6 +165,94 @@ Test(devrules, a_program_with_the_rules_is_recognised)
 	cr_expect_not(devrules_has_prefix(&prefix, &prefix), "nothing behind the rules");
 }
 
+/* ---- a list -------------------------------------------------------------------------------- */
+
+static const struct plan no_plan;
+
+static const struct device_rule list_rules[] = {
+	{.allows = true,
+	 .is_for_chars = true,
+	 .major = 10,
+	 .minor = 229,
+	 .reads = true,
+	 .writes = true,
+	 .makes = true},
+	{.allows = true,
+	 .is_for_blocks = true,
+	 .major = 8,
+	 .minor = DEVICE_RULE_ANY,
+	 .reads = true},
+	{.allows = true,
+	 .is_for_chars = true,
+	 .major = DEVICE_RULE_ANY,
+	 .minor = 77,
+	 .writes = true},
+	{.allows = true,
+	 .is_for_chars = true,
+	 .is_for_blocks = true,
+	 .major = DEVICE_RULE_ANY,
+	 .minor = DEVICE_RULE_ANY,
+	 .makes = true},
+	/* For no type: nothing. */
+	{.allows = true,
+	 .major = DEVICE_RULE_ANY,
+	 .minor = DEVICE_RULE_ANY,
+	 .reads = true,
+	 .writes = true,
+	 .makes = true},
+};
+
+/* In words of its own: is the access one that a rule of the list is for? */
+static bool is_listed(uint32_t type, uint32_t access, uint32_t major, uint32_t minor)
+{
+	bool is_char = type == BPF_DEVCG_DEV_CHAR;
+	bool is_block = type == BPF_DEVCG_DEV_BLOCK;
+
+	if (is_char && major == 10 && minor == 229) {
+		return true;
+	}
+	if (is_block && major == 8 && (access & ~BPF_DEVCG_ACC_READ) == 0) {
+		return true;
+	}
+	if (is_char && minor == 77 && (access & ~BPF_DEVCG_ACC_WRITE) == 0) {
+		return true;
+	}
+	return (access & ~BPF_DEVCG_ACC_MKNOD) == 0;
+}
+
+Test(devrules, a_list_allows_what_one_of_its_rules_allows)
+{
+	static const uint32_t majors[] = {0, 8, 9, 10, 226, 4095};
+	static const uint32_t minors[] = {0, 77, 228, 229, 230, 1048575};
+	cleanup(devrules_clearp) struct devrules_program list = {0};
+
+	devrules_list(&no_plan, list_rules, sizeof(list_rules) / sizeof(list_rules[0]),
+		      &list);
+	assert_form(&list);
+	for (uint32_t i = 0; i < 2U * 8 * 6 * 6; i++) {
+		uint32_t type = 1 + i % 2;
+		uint32_t access = i / 2 % 8;
+		uint32_t major = majors[i / 16 % 6];
+		uint32_t minor = minors[i / 96];
+
+		cr_assert_eq(execute(&list, type, access, major, minor),
+			     is_listed(type, access, major, minor),
+			     "type %u access %u %u:%u", type, access, major, minor);
+	}
+}
+
+Test(devrules, an_empty_list_allows_nothing)
+{
+	cleanup(devrules_clearp) struct devrules_program list = {0};
+
+	devrules_list(&no_plan, NULL, 0, &list);
+	assert_form(&list);
+	cr_expect_eq(execute(&list, BPF_DEVCG_DEV_CHAR, BPF_DEVCG_ACC_READ, 1, 3), 0);
+	cr_expect_eq(execute(&list, BPF_DEVCG_DEV_BLOCK, BPF_DEVCG_ACC_MKNOD, 8, 0), 0);
+}
+
+/* ---- what can be edited -------------------------------------------------------------------- */
+
 static const char *why_not(struct bpf_insn *insns, size_t n)
 {
 	struct devrules_program program = {insns, n};

@@ -162,29 +162,6 @@ int bpf_program_replace(int cgroup_fd, uint32_t flags, int old_fd, int new_fd)
 	return sys_bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
 }
 
-int bpf_program_detach(int cgroup_fd, int program_fd)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.target_fd = (uint32_t)cgroup_fd;
-	attr.attach_bpf_fd = (uint32_t)program_fd;
-	attr.attach_type = BPF_CGROUP_DEVICE;
-	return sys_bpf(BPF_PROG_DETACH, &attr) < 0 ? -errno : 0;
-}
-
-int bpf_program_attach(int cgroup_fd, uint32_t flags, int program_fd)
-{
-	union bpf_attr attr;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.target_fd = (uint32_t)cgroup_fd;
-	attr.attach_bpf_fd = (uint32_t)program_fd;
-	attr.attach_type = BPF_CGROUP_DEVICE;
-	attr.attach_flags = flags;
-	return sys_bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
-}
-
 /* Opening another file here, a device for instance, could have effects. */
 static int check_bpffs(const char *path, struct err *err)
 {

@@ -56,16 +56,6 @@ int bpf_program_load(const struct devrules_program *program);
  */
 int bpf_program_replace(int cgroup_fd, uint32_t flags, int old_fd, int new_fd);
 
-/**
- * bpf_program_detach() - Take a program off
- *
- * Return: -ENOENT: it is not there.
- */
-int bpf_program_detach(int cgroup_fd, int program_fd);
-
-/* Puts a program that was taken off there again, behind the others. */
-int bpf_program_attach(int cgroup_fd, uint32_t flags, int program_fd);
-
 /* @err: EINVAL: @path is not on a bpffs. Return: a descriptor of the program pinned there. */
 int bpf_pin_open(const char *path, struct err *err);
 

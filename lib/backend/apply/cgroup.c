@@ -10,6 +10,7 @@
 #include "backend/apply/cgroup_v1.h"
 #include "backend/apply/cgroup_v2.h"
 #include "backend/apply/systemd.h"
+#include "backend/apply/systemd_rules.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -45,15 +46,17 @@ static int prepare_v1(const struct plan *plan, const struct cgroup_path *path,
 static void offer_systemd(const struct plan *plan, const struct cgroup_target *target,
 			  struct cgroup_rules *rules)
 {
-	const char *no_detach = NULL;
+	struct devrules_program stand_in = {0};
+	const char *obstacle = NULL;
 	const char *unit_path = NULL;
 
 	if (rules->unit && target->container) {
-		unit_path = systemd_unit_alone(rules->unit, target->container, plan,
-					       &no_detach);
+		unit_path =
+			systemd_unit_filter(rules->unit, target->container, &obstacle);
 	}
 	if (unit_path) {
-		cgroup_v2_set_unit(rules->v2, unit_path, no_detach);
+		systemd_rules_stand_in(target->container, plan, &stand_in);
+		cgroup_v2_set_unit(rules->v2, unit_path, &stand_in, obstacle);
 	}
 }
 

@@ -25,8 +25,8 @@ struct v2_change {
 	uint32_t old_id;
 	int new_fd; /* -1: it has the rules already, or none can be made */
 	uint32_t new_id;
-	bool is_closed; /* cannot be edited: comes off, systemd's own stands alone */
-	bool is_done;	/* replaced, taken off, or gone before that */
+	bool is_closed; /* cannot be edited: what stands for it is not made of it */
+	bool is_done;	/* replaced, or gone before that */
 };
 
 struct v2_level {
@@ -41,7 +41,8 @@ struct cgroup_v2_programs {
 	struct v2_level **level;
 	size_t n_levels;
 	char *unit_path; /* see cgroup_v2_set_unit() */
-	const char *no_detach;
+	struct devrules_program stand_in;
+	const char *obstacle;
 };
 
 /* What systemd calls its device programs. Source: tried with systemd 252 and 257. */
@@ -70,6 +71,7 @@ void cgroup_v2_free(struct cgroup_v2_programs *programs)
 	}
 	free(programs->level);
 	free(programs->unit_path);
+	devrules_clear(&programs->stand_in);
 	devrules_clear(&programs->prefix);
 	free(programs);
 }
@@ -83,14 +85,17 @@ struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan)
 }
 
 void cgroup_v2_set_unit(struct cgroup_v2_programs *programs, const char *unit_path,
-			const char *no_detach)
+			struct devrules_program *stand_in, const char *obstacle)
 {
 	free(programs->unit_path);
 	programs->unit_path = xstrdup(unit_path);
-	programs->no_detach = no_detach;
+	devrules_clear(&programs->stand_in);
+	programs->stand_in = *stand_in;
+	*stand_in = (struct devrules_program){0};
+	programs->obstacle = obstacle;
 }
 
-/* @more: why it cannot be taken off either, or NULL: that is out of the question. */
+/* @more: why nothing can stand for it either, or NULL: that is out of the question. */
 static int cannot_edit(const char *path, const char *why, const char *more,
 		       struct err *err)
 {
@@ -118,7 +123,7 @@ static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
 
 	r = bpf_program_dump(old_fd, &old, &why);
 	if (r < 0) {
-		return why ? cannot_edit(path, why, programs->no_detach, err)
+		return why ? cannot_edit(path, why, programs->obstacle, err)
 			   : err_sys(err, -r, "read the device program of cgroup '%s'",
 				     path);
 	}
@@ -135,37 +140,49 @@ static int load_edited(const struct cgroup_v2_programs *programs, int old_fd,
 	}
 	if (r < 0) {
 		return cannot_edit(path, "the kernel does not take its code again",
-				   programs->no_detach, err);
+				   programs->obstacle, err);
 	}
 	*ret = r;
 	return 1;
 }
 
-/* May a closed program of this level come off? Only from the unit's own level downwards,
-   where systemd's program is asked as well. */
-static bool may_detach(const struct cgroup_v2_programs *programs,
-		       const struct v2_level *level)
+/* May something stand for a closed program of this level? Only from the unit's own level
+   downwards, where systemd's program is asked as well. */
+static bool may_stand_in(const struct cgroup_v2_programs *programs,
+			 const struct v2_level *level)
 {
-	return programs->unit_path && !programs->no_detach &&
+	return programs->unit_path && !programs->obstacle &&
 	       text_starts_with(level->path, programs->unit_path);
 }
 
 /*
  * Decides what is done about a program that cannot be edited.
  *
- * Return: as meet_program(). Systemd's own stays: it has been told of the nodes.
+ * Return: 1 if it is replaced; 0: it is systemd's own and stays, since systemd is told of the
+ * nodes; negative errno.
  */
 static int meet_closed(const struct cgroup_v2_programs *programs,
 		       const struct v2_level *level, struct v2_change *change,
 		       struct err *err)
 {
-	if (err->code != EOPNOTSUPP || !may_detach(programs, level)) {
+	int r;
+
+	if (err->code != EOPNOTSUPP || !may_stand_in(programs, level)) {
 		return -err->code;
 	}
 	*err = (struct err){0};
-	change->is_closed = !(text_equals(level->path, programs->unit_path) &&
-			      bpf_program_is_named(change->old_fd, SYSTEMD_PROGRAM));
-	return change->is_closed;
+	if (text_equals(level->path, programs->unit_path) &&
+	    bpf_program_is_named(change->old_fd, SYSTEMD_PROGRAM)) {
+		return 0;
+	}
+	change->is_closed = true;
+	r = bpf_program_load(&programs->stand_in);
+	if (r < 0) {
+		return err_sys(err, -r, "load a device program for cgroup '%s'",
+			       level->path);
+	}
+	change->new_fd = r;
+	return 1;
 }
 
 /* Return: a change more of the level, or NULL: there is no memory. */
@@ -219,6 +236,9 @@ static int meet_program(const struct cgroup_v2_programs *programs, struct v2_lev
 		.new_fd = -1,
 	};
 	r = load_edited(programs, change->old_fd, level->path, &change->new_fd, err);
+	if (r < 0) {
+		r = meet_closed(programs, level, change, err);
+	}
 	if (r > 0) {
 		int r_id = bpf_program_id(change->new_fd, &change->new_id);
 
@@ -227,7 +247,7 @@ static int meet_program(const struct cgroup_v2_programs *programs, struct v2_lev
 				       level->path)
 			     : r;
 	}
-	return r < 0 ? meet_closed(programs, level, change, err) : r;
+	return r;
 }
 
 /* One that was replaced and is there again is not known: it must be replaced again. */
@@ -301,14 +321,6 @@ static int revert_change(const struct undo_record *record)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int revert_detach(const struct undo_record *record)
-{
-	const struct v2_change *change = record->change;
-
-	return bpf_program_attach(change->cgroup_fd, change->attach_flags,
-				  change->old_fd);
-}
-
 /* Is it systemd's program, as it is or with the rules in front? */
 static bool is_systemds(const struct v2_level *level, uint32_t id)
 {
@@ -345,7 +357,7 @@ static int check_systemd(const struct v2_level *level, struct err *err)
 				     "it is not attached", err);
 }
 
-/* Asked before anything comes off, and once more in the end. */
+/* Asked before a stand-in is attached, and once more in the end. */
 static int check_unit_level(const struct cgroup_v2_programs *programs, struct err *err)
 {
 	for (size_t i = 0; i < programs->n_levels; i++) {
@@ -359,29 +371,13 @@ static int check_unit_level(const struct cgroup_v2_programs *programs, struct er
 			   "it is not attached", err);
 }
 
-/* Nothing is open in between: systemd's own program is there before and behind this. */
-static int detach(struct v2_change *change, struct undo_log *undo)
-{
-	const struct undo_record record = {.revert = revert_detach, .change = change};
-	int r = bpf_program_detach(change->cgroup_fd, change->old_fd);
-
-	change->is_done = r == 0 || r == -ENOENT;
-	if (r == 0) {
-		undo_log_push(undo, &record);
-	}
-	return change->is_done ? 0 : r;
-}
-
 static int replace(struct v2_change *change, struct undo_log *undo)
 {
 	const struct undo_record record = {.revert = revert_change, .change = change};
 	int r;
 
-	if (change->is_done || (change->new_fd < 0 && !change->is_closed)) {
+	if (change->is_done || change->new_fd < 0) {
 		return 0;
-	}
-	if (change->is_closed) {
-		return detach(change, undo);
 	}
 	r = bpf_program_replace(change->cgroup_fd, change->attach_flags, change->old_fd,
 				change->new_fd);
@@ -399,7 +395,7 @@ static int replace(struct v2_change *change, struct undo_log *undo)
 	return 0;
 }
 
-static bool must_detach(const struct v2_level *level)
+static bool needs_systemd(const struct v2_level *level)
 {
 	for (size_t i = 0; i < level->n_changes; i++) {
 		if (level->change[i]->is_closed && !level->change[i]->is_done) {
@@ -413,7 +409,7 @@ static int replace_all(const struct cgroup_v2_programs *programs,
 		       const struct v2_level *level, struct undo_log *undo,
 		       struct err *err)
 {
-	if (must_detach(level) && check_unit_level(programs, err) < 0) {
+	if (needs_systemd(level) && check_unit_level(programs, err) < 0) {
 		return -err->code;
 	}
 	for (size_t i = 0; i < level->n_changes; i++) {

@@ -8,12 +8,13 @@
  * one goes (BPF_F_REPLACE), never after, so that at no time less denies than before. No
  * program: nothing is denied, and nothing is done.
  *
- * One that cannot be read or loaded again (net.core.bpf_jit_harden=2) comes off where systemd
- * has made a program that says the same and has the nodes; else it is a failure.
+ * One that cannot be read or loaded again (net.core.bpf_jit_harden=2) is replaced by one made
+ * of config.json, where systemd's own program stands beside it; else it is a failure.
  */
 
 #include <stdbool.h>
 
+#include "backend/apply/devrules.h"
 #include "backend/apply/undo.h"
 #include "base/err.h"
 #include "model/plan.h"
@@ -26,14 +27,15 @@ void cgroup_v2_free(struct cgroup_v2_programs *programs);
 struct cgroup_v2_programs *cgroup_v2_new(const struct plan *plan);
 
 /**
- * cgroup_v2_set_unit() - systemd's own program may stand alone
+ * cgroup_v2_set_unit() - What stands for a program that cannot be edited
  * @unit_path:	the cgroup of the unit whose DeviceAllow is going to have the nodes
- * @no_detach:	why it may not, for a message; NULL: it may
+ * @stand_in:	taken; begins with the plan's rules
+ * @obstacle:	why it may not be used, for a message; NULL: it may
  *
- * Then a program on that level or below that cannot be edited is no failure: it comes off.
+ * For the programs on that level and below it.
  */
 void cgroup_v2_set_unit(struct cgroup_v2_programs *programs, const char *unit_path,
-			const char *no_detach);
+			struct devrules_program *stand_in, const char *obstacle);
 
 /**
  * cgroup_v2_prepare() - Read the programs of one level and load their replacements
@@ -49,7 +51,7 @@ void cgroup_v2_set_unit(struct cgroup_v2_programs *programs, const char *unit_pa
 int cgroup_v2_prepare(struct cgroup_v2_programs *programs, int cgroup_fd,
 		      const char *path, struct undo_log *undo, struct err *err);
 
-/* Does a program come off, so that nothing but systemd's own is left? */
+/* Does a stand-in need systemd's own program beside it? */
 bool cgroup_v2_relies_on_systemd(const struct cgroup_v2_programs *programs);
 
 /**

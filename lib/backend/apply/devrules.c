@@ -21,6 +21,10 @@
 #define HEADER_INSNS 9U
 #define RULE_INSNS   4U
 
+/* At most, of a rule of a list, and of what comes before and behind all of them. */
+#define LIST_RULE_INSNS	 8U
+#define LIST_FRAME_INSNS 8U
+
 enum {
 	REG_RESULT = BPF_REG_0,
 	REG_CTX = BPF_REG_1,
@@ -56,6 +60,20 @@ static struct bpf_insn copy(unsigned int dst, unsigned int src)
 		.dst_reg = dst & 0xf,
 		.src_reg = src & 0xf,
 	};
+}
+
+static struct bpf_insn result(int value)
+{
+	return (struct bpf_insn){
+		.code = BPF_ALU | BPF_K | BPF_MOV,
+		.dst_reg = REG_RESULT,
+		.imm = value,
+	};
+}
+
+static struct bpf_insn leave(void)
+{
+	return (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
 }
 
 /* Jumps over @skip instructions unless the register has the value. */
@@ -96,14 +114,84 @@ void devrules_prefix(const struct plan *plan, struct devrules_program *ret)
 	for (size_t i = 0; i < n_rules; i++) {
 		insn[at++] = jump_unless(REG_MAJOR, plan->nodes[i].major, 3);
 		insn[at++] = jump_unless(REG_MINOR, plan->nodes[i].minor, 2);
-		insn[at++] = (struct bpf_insn){
-			.code = BPF_ALU | BPF_K | BPF_MOV,
-			.dst_reg = REG_RESULT,
-			.imm = 1,
-		};
-		insn[at++] = (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
+		insn[at++] = result(1);
+		insn[at++] = leave();
 	}
 	*ret = (struct devrules_program){.insns = insn, .n = n};
+}
+
+/* Return: the bits of BPF_DEVCG_ACC_* that the rule does not allow. */
+static uint32_t other_access(const struct device_rule *rule)
+{
+	uint32_t access = 0;
+
+	access |= rule->reads ? BPF_DEVCG_ACC_READ : 0U;
+	access |= rule->writes ? BPF_DEVCG_ACC_WRITE : 0U;
+	access |= rule->makes ? BPF_DEVCG_ACC_MKNOD : 0U;
+	return ~access;
+}
+
+/*
+ * Jumps out of the rule get their distance when its length is known.
+ *
+ * Return: how many instructions were written.
+ */
+static size_t put_rule(const struct device_rule *rule, struct bpf_insn *insn)
+{
+	size_t at = 0;
+
+	if (!rule->is_for_chars || !rule->is_for_blocks) {
+		insn[at++] = jump_unless(
+			REG_TYPE,
+			rule->is_for_chars ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK, 0);
+	}
+	insn[at++] = copy(REG_RESULT, REG_ACCESS);
+	insn[at++] = alu(BPF_AND, REG_RESULT, (int)other_access(rule));
+	insn[at++] = jump_unless(REG_RESULT, 0, 0);
+	if (rule->major != DEVICE_RULE_ANY) {
+		insn[at++] = jump_unless(REG_MAJOR, rule->major, 0);
+	}
+	if (rule->minor != DEVICE_RULE_ANY) {
+		insn[at++] = jump_unless(REG_MINOR, rule->minor, 0);
+	}
+	insn[at++] = result(1);
+	insn[at++] = leave();
+	for (size_t i = 0; i < at; i++) {
+		if (insn[i].code == (BPF_JMP | BPF_K | BPF_JNE)) {
+			insn[i].off = (short)(at - i - 1);
+		}
+	}
+	return at;
+}
+
+void devrules_list(const struct plan *plan, const struct device_rule *rules,
+		   size_t n_rules, struct devrules_program *ret)
+{
+	cleanup(devrules_clearp) struct devrules_program prefix = {0};
+	struct bpf_insn *insn;
+	size_t at;
+
+	devrules_prefix(plan, &prefix);
+	insn = xcalloc(prefix.n + LIST_FRAME_INSNS + n_rules * LIST_RULE_INSNS,
+		       sizeof(*insn));
+	memcpy(insn, prefix.insns, prefix.n * sizeof(*insn));
+	at = prefix.n;
+
+	insn[at++] = load_u32(REG_TYPE, CTX_ACCESS_TYPE);
+	insn[at++] = copy(REG_ACCESS, REG_TYPE);
+	insn[at++] = alu(BPF_RSH, REG_ACCESS, 16);
+	insn[at++] = alu(BPF_AND, REG_TYPE, 0xffff);
+	insn[at++] = load_u32(REG_MAJOR, CTX_MAJOR);
+	insn[at++] = load_u32(REG_MINOR, CTX_MINOR);
+	for (size_t i = 0; i < n_rules; i++) {
+		/* One for no type, as an unknown word is kept, allows nothing. */
+		if (rules[i].is_for_chars || rules[i].is_for_blocks) {
+			at += put_rule(&rules[i], insn + at);
+		}
+	}
+	insn[at++] = result(0);
+	insn[at++] = leave();
+	*ret = (struct devrules_program){.insns = insn, .n = at};
 }
 
 bool devrules_has_prefix(const struct devrules_program *program,

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/container.h"
 #include "model/plan.h"
 
 struct devrules_program {
@@ -40,6 +41,16 @@ bool devrules_has_prefix(const struct devrules_program *program,
 int devrules_prepend(const struct devrules_program *prefix,
 		     const struct devrules_program *program,
 		     struct devrules_program *ret);
+
+/**
+ * devrules_list() - A whole program: the prefix, and behind it what the rules allow
+ * @rules:	that allow; there is no order among them
+ *
+ * Nothing else is allowed. A request for several kinds of access must be covered by one rule,
+ * as runtimes do it.
+ */
+void devrules_list(const struct plan *plan, const struct device_rule *rules,
+		   size_t n_rules, struct devrules_program *ret);
 
 /**
  * devrules_check_editable() - Can this dump of a program be loaded again?

@@ -67,16 +67,15 @@ const char *systemd_unit_pin(const struct systemd_unit *unit)
 	return unit->properties.pin;
 }
 
-const char *systemd_unit_alone(const struct systemd_unit *unit,
-			       const struct container *ctr, const struct plan *plan,
-			       const char **ret)
+const char *systemd_unit_filter(const struct systemd_unit *unit,
+				const struct container *ctr, const char **ret)
 {
 	const struct systemd_properties *properties = &unit->properties;
 
 	if (systemd_decide(properties) != SYSTEMD_DEVICE_ALLOW) {
 		return NULL;
 	}
-	*ret = systemd_rules_differ(properties, ctr, plan);
+	*ret = systemd_rules_lack(properties, ctr);
 	return properties->control_group;
 }
 

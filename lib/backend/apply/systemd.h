@@ -44,14 +44,13 @@ int systemd_prepare(const struct plan *plan, const char *path, size_t top,
 int systemd_allow(struct systemd_unit *unit, struct err *err);
 
 /**
- * systemd_unit_alone() - May the program that systemd makes be the unit's only one?
- * @ret:	why not, for a message; NULL: it may, once systemd_allow() has succeeded
+ * systemd_unit_filter() - Does systemd filter the unit by a list that may be relied on?
+ * @ret:	what is in the way, for a message; NULL: nothing
  *
  * Return: the unit's cgroup; NULL: systemd makes no program from its DeviceAllow.
  */
-const char *systemd_unit_alone(const struct systemd_unit *unit,
-			       const struct container *ctr, const struct plan *plan,
-			       const char **ret);
+const char *systemd_unit_filter(const struct systemd_unit *unit,
+				const struct container *ctr, const char **ret);
 
 /* Where the program is pinned that systemd attaches to the unit, or NULL. */
 const char *systemd_unit_pin(const struct systemd_unit *unit);

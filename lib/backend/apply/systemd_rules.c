@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* systemd_rules.c - may systemd's own device program stand alone? */
+/* systemd_rules.c - a device program in the place of one that cannot be edited */
 
 #include "backend/apply/systemd_rules.h"
 
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 
 /* UNIX98 terminals have the majors 136 to 143, of which Linux uses the first.
@@ -23,7 +24,7 @@ struct allowed {
 	bool makes;
 };
 
-/* What runc and crun allow in every container.
+/* What runc and crun allow in every container, by number.
    Source: OCI runtime spec 1.2, config-linux.md, "Default Devices"; runc
    libcontainer/specconv/spec_linux.go, AllowedDevices. */
 static const struct {
@@ -41,6 +42,8 @@ static const struct {
 	{10, 200},		      /* net/tun */
 	{PTS_MAJOR, DEVICE_RULE_ANY}, /* pts */
 };
+
+#define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
 /* Digits up to @end. */
 static bool read_number(const char **at, char end, uint32_t *ret)
@@ -115,17 +118,6 @@ static bool gives(const struct allowed *allowed, const struct device_rule *rule)
 	       allowed->makes >= rule->makes;
 }
 
-/* Does the rule give all that the entry gives? */
-static bool may_have(const struct device_rule *rule, const struct allowed *allowed)
-{
-	return rule->allows &&
-	       (allowed->is_block ? rule->is_for_blocks : rule->is_for_chars) &&
-	       covers_number(rule->major, allowed->major) &&
-	       covers_number(rule->minor, allowed->minor) &&
-	       rule->reads >= allowed->reads && rule->writes >= allowed->writes &&
-	       rule->makes >= allowed->makes;
-}
-
 static bool has_rule(const struct systemd_properties *properties,
 		     const struct device_rule *rule)
 {
@@ -140,54 +132,6 @@ static bool has_rule(const struct systemd_properties *properties,
 	return false;
 }
 
-static bool is_default(const struct allowed *allowed)
-{
-	/* Making a node is not opening it: runtimes allow that for all. */
-	if (!allowed->reads && !allowed->writes) {
-		return true;
-	}
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
-		if (!allowed->is_block && allowed->major == defaults[i].major &&
-		    covers_number(defaults[i].minor, allowed->minor)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_of_plan(const struct systemd_device *device, const struct plan *plan)
-{
-	struct systemd_device copy = *device;
-	const struct systemd_properties alone = {.allow = &copy, .n_allow = 1};
-
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		if (text_equals(device->access, "rw") &&
-		    systemd_allows(&alone, &plan->nodes[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_known(const struct systemd_device *device, const struct container *ctr,
-		     const struct plan *plan)
-{
-	struct allowed allowed;
-
-	if (is_of_plan(device, plan)) {
-		return true;
-	}
-	if (!read_allowed(device, &allowed)) {
-		return false;
-	}
-	for (size_t i = 0; i < ctr->n_device_rules; i++) {
-		if (may_have(&ctr->device_rules[i], &allowed)) {
-			return true;
-		}
-	}
-	return is_default(&allowed);
-}
-
 /* "Deny all", as every engine puts it first: what systemd starts from, too. */
 static bool denies_all(const struct device_rule *rule)
 {
@@ -196,8 +140,8 @@ static bool denies_all(const struct device_rule *rule)
 	       rule->reads && rule->writes && rule->makes;
 }
 
-const char *systemd_rules_differ(const struct systemd_properties *properties,
-				 const struct container *ctr, const struct plan *plan)
+const char *systemd_rules_lack(const struct systemd_properties *properties,
+			       const struct container *ctr)
 {
 	if (ctr->n_device_rules == 0 || !denies_all(&ctr->device_rules[0])) {
 		return "config.json does not begin with denying all devices";
@@ -213,10 +157,45 @@ const char *systemd_rules_differ(const struct systemd_properties *properties,
 			return "its DeviceAllow lacks a device of config.json";
 		}
 	}
-	for (size_t i = 0; i < properties->n_allow; i++) {
-		if (!is_known(&properties->allow[i], ctr, plan)) {
-			return "its DeviceAllow has a device that config.json has not";
+	return NULL;
+}
+
+static struct device_rule allow_device(uint32_t major, uint32_t minor)
+{
+	return (struct device_rule){
+		.allows = true,
+		.is_for_chars = true,
+		.major = major,
+		.minor = minor,
+		.reads = true,
+		.writes = true,
+		.makes = true,
+	};
+}
+
+void systemd_rules_stand_in(const struct container *ctr, const struct plan *plan,
+			    struct devrules_program *ret)
+{
+	autofree struct device_rule *rules =
+		xcalloc(ctr->n_device_rules + N_DEFAULTS + 1, sizeof(*rules));
+	size_t n = 0;
+
+	for (size_t i = 0; i < ctr->n_device_rules; i++) {
+		if (ctr->device_rules[i].allows) {
+			rules[n++] = ctr->device_rules[i];
 		}
 	}
-	return NULL;
+	for (size_t i = 0; i < N_DEFAULTS; i++) {
+		rules[n++] = allow_device(defaults[i].major, defaults[i].minor);
+	}
+	/* Making a node is not opening it: runtimes allow that for all. */
+	rules[n++] = (struct device_rule){
+		.allows = true,
+		.is_for_chars = true,
+		.is_for_blocks = true,
+		.major = DEVICE_RULE_ANY,
+		.minor = DEVICE_RULE_ANY,
+		.makes = true,
+	};
+	devrules_list(plan, rules, n, ret);
 }

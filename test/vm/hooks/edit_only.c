@@ -29,13 +29,11 @@ int systemd_allow(struct systemd_unit *unit, struct err *err)
 	return 0;
 }
 
-const char *systemd_unit_alone(const struct systemd_unit *unit,
-			       const struct container *ctr, const struct plan *plan,
-			       const char **ret)
+const char *systemd_unit_filter(const struct systemd_unit *unit,
+				const struct container *ctr, const char **ret)
 {
 	(void)unit;
 	(void)ctr;
-	(void)plan;
 	(void)ret;
 	return NULL;
 }
