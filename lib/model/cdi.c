@@ -17,6 +17,64 @@ static void clear_texts(char **texts, size_t n)
 	free(texts);
 }
 
+static char **copy_texts(char *const *texts, size_t n)
+{
+	char **copy = n > 0 ? xcalloc(n, sizeof(*copy)) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = xstrdup(texts[i]);
+	}
+	return copy;
+}
+
+static bool equal_texts(char *const *one, size_t n_one, char *const *other,
+			size_t n_other)
+{
+	for (size_t i = 0; i < n_one && n_one == n_other; i++) {
+		if (!text_equals(one[i], other[i])) {
+			return false;
+		}
+	}
+	return n_one == n_other;
+}
+
+void cdi_origin_clear(struct cdi_origin *origin)
+{
+	free(origin->device);
+	free(origin->file);
+	*origin = (struct cdi_origin){0};
+}
+
+void cdi_hook_clear(struct cdi_hook *hook)
+{
+	free(hook->stage);
+	free(hook->path);
+	clear_texts(hook->args, hook->n_args);
+	clear_texts(hook->env, hook->n_env);
+	*hook = (struct cdi_hook){0};
+}
+
+void cdi_hook_copy(const struct cdi_hook *hook, struct cdi_hook *ret)
+{
+	*ret = (struct cdi_hook){
+		.stage = xstrdup(hook->stage),
+		.path = xstrdup(hook->path),
+		.args = copy_texts(hook->args, hook->n_args),
+		.n_args = hook->n_args,
+		.env = copy_texts(hook->env, hook->n_env),
+		.n_env = hook->n_env,
+		.timeout = hook->timeout,
+	};
+}
+
+bool cdi_hook_equals(const struct cdi_hook *one, const struct cdi_hook *other)
+{
+	return text_equals(one->stage, other->stage) &&
+	       text_equals(one->path, other->path) && one->timeout == other->timeout &&
+	       equal_texts(one->args, one->n_args, other->args, other->n_args) &&
+	       equal_texts(one->env, one->n_env, other->env, other->n_env);
+}
+
 void cdi_edits_clear(struct cdi_edits *edits)
 {
 	for (size_t i = 0; i < edits->n_nodes; i++) {
@@ -32,11 +90,7 @@ void cdi_edits_clear(struct cdi_edits *edits)
 		clear_texts(mount->options, mount->n_options);
 	}
 	for (size_t i = 0; i < edits->n_hooks; i++) {
-		struct cdi_hook *hook = &edits->hooks[i];
-
-		free(hook->stage);
-		free(hook->path);
-		clear_texts(hook->args, hook->n_args);
+		cdi_hook_clear(&edits->hooks[i]);
 	}
 	free(edits->nodes);
 	free(edits->mounts);

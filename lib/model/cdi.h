@@ -45,6 +45,9 @@ struct cdi_hook {
 	char *path;
 	char **args;
 	size_t n_args;
+	char **env; /* "NAME=value" */
+	size_t n_env;
+	uint32_t timeout; /* seconds; 0: none */
 };
 
 struct cdi_edits {
@@ -76,6 +79,12 @@ struct cdi_spec {
 	struct cdi_edits edits; /* of every device of the file, once */
 };
 
+/* A device that was used, and where it stands. */
+struct cdi_origin {
+	char *device; /* "vendor.com/class=0" */
+	char *file;
+};
+
 /* All of a host's specifications of one kind, and why others could not be read. */
 struct cdi_registry {
 	struct cdi_spec *specs;
@@ -83,6 +92,16 @@ struct cdi_registry {
 	char **problems; /* one line each, with the file's name */
 	size_t n_problems;
 };
+
+void cdi_origin_clear(struct cdi_origin *origin);
+void cdi_hook_clear(struct cdi_hook *hook);
+DEFINE_CLEANUP(struct cdi_hook, cdi_hook_clear)
+
+/* Fills @ret with copies. */
+void cdi_hook_copy(const struct cdi_hook *hook, struct cdi_hook *ret);
+
+/* Are they the same in every part? */
+bool cdi_hook_equals(const struct cdi_hook *one, const struct cdi_hook *other);
 
 void cdi_edits_clear(struct cdi_edits *edits);
 void cdi_spec_clear(struct cdi_spec *spec);

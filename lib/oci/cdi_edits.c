@@ -45,34 +45,6 @@ static int append_env(const json_t *value, const char *path, struct cdi_document
 	return append_text(value, path, doc, target, err);
 }
 
-/* Read as far as it must be of the right type, and not kept. */
-static int read_unused_number(const json_t *value, const char *path,
-			      struct cdi_document *doc, void *target, struct err *err)
-{
-	uint32_t unused;
-
-	(void)target;
-	return cdi_read_number(value, path, doc, &unused, err);
-}
-
-static int read_unused_env(const json_t *value, const char *path,
-			   struct cdi_document *doc, void *target, struct err *err)
-{
-	const json_t *text;
-	size_t i;
-
-	(void)target;
-	json_array_foreach (value, i, text) {
-		const char *variable = json_string_value(text);
-
-		if (!variable || !strchr(variable, '=') || *variable == '=') {
-			return json_wrong(err, doc->what, path, "NAME=value", text);
-		}
-	}
-	return json_is_array(value) ? 0
-				    : json_wrong(err, doc->what, path, "an array", value);
-}
-
 /* ---- device nodes -------------------------------------------------------------------- */
 
 static int read_node_path(const json_t *value, const char *path, struct cdi_document *doc,
@@ -300,13 +272,30 @@ static int read_hook_args(const json_t *value, const char *path, struct cdi_docu
 	return cdi_read_array(value, path, append_text, doc, &list, err);
 }
 
+static int read_hook_env(const json_t *value, const char *path, struct cdi_document *doc,
+			 void *target, struct err *err)
+{
+	struct cdi_hook *hook = target;
+	struct texts list = {&hook->env, &hook->n_env};
+
+	return cdi_read_array(value, path, append_env, doc, &list, err);
+}
+
+static int read_hook_timeout(const json_t *value, const char *path,
+			     struct cdi_document *doc, void *target, struct err *err)
+{
+	struct cdi_hook *hook = target;
+
+	return cdi_read_number(value, path, doc, &hook->timeout, err);
+}
+
 static int append_hook(const json_t *value, const char *path, struct cdi_document *doc,
 		       void *target, struct err *err)
 {
 	static const struct cdi_member members[] = {
-		{"hookName", read_hook_name, true},	{"path", read_hook_path, true},
-		{"args", read_hook_args, false},	{"env", read_unused_env, false},
-		{"timeout", read_unused_number, false}, {NULL, NULL, false},
+		{"hookName", read_hook_name, true},    {"path", read_hook_path, true},
+		{"args", read_hook_args, false},       {"env", read_hook_env, false},
+		{"timeout", read_hook_timeout, false}, {NULL, NULL, false},
 	};
 	struct cdi_edits *edits = target;
 

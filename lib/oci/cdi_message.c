@@ -13,7 +13,7 @@
 #include "oci/wire.h"
 
 #define QUESTION_VERSION 0x6f676311U
-#define ANSWER_VERSION	 0x6f676321U
+#define ANSWER_VERSION	 0x6f676322U
 
 /* Both directories' files. */
 #define LIMIT_FILES (2U * LIMIT_CDI_FILES)
@@ -105,6 +105,8 @@ static void put_edits(struct message *message, const struct cdi_edits *edits)
 		put_string(message, hook->stage);
 		put_string(message, hook->path);
 		put_texts(message, hook->args, hook->n_args);
+		put_texts(message, hook->env, hook->n_env);
+		put_u32(message, hook->timeout);
 	}
 	put_texts(message, edits->env, edits->n_env);
 	put_u32(message, (uint32_t)edits->n_gids);
@@ -213,6 +215,8 @@ static void get_hook(struct reader *reader, struct cdi_hook *hook)
 	hook->stage = get_string(reader);
 	hook->path = get_string(reader);
 	get_texts(reader, LIMIT_PLAN_ENTRIES, &hook->args, &hook->n_args);
+	get_texts(reader, LIMIT_PLAN_ENTRIES, &hook->env, &hook->n_env);
+	hook->timeout = get_u32(reader);
 }
 
 /* Arrays grow with what is really there: a count alone allocates nothing. */

@@ -81,3 +81,30 @@ Test(cdi, a_device_that_nobody_has)
 	cr_expect_eq(err.code, ENOENT);
 	cr_expect_str_eq(err.msg, "find CDI device '0': no specification has it");
 }
+
+Test(cdi, hooks_are_the_same_in_every_part_or_not_at_all)
+{
+	char a[] = "a";
+	char b[] = "b";
+	char variable[] = "X=1";
+	char stage[] = "prestart";
+	char *args[] = {a, b};
+	char *other_args[] = {a, a};
+	char *env[] = {variable};
+	const struct cdi_hook hook = {stage, a, args, 2, env, 1, 3};
+	struct cdi_hook others[] = {hook, hook, hook, hook, hook, hook};
+	cleanup(cdi_hook_clearp) struct cdi_hook copy = {0};
+
+	others[0].stage = b;
+	others[1].path = b;
+	others[2].n_args = 1;
+	others[3].args = other_args;
+	others[4].n_env = 0;
+	others[5].timeout = 0;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		cr_expect_not(cdi_hook_equals(&hook, &others[i]), "%zu", i);
+	}
+	cdi_hook_copy(&hook, &copy);
+	cr_expect(cdi_hook_equals(&hook, &copy));
+	cr_expect_neq(copy.args[1], hook.args[1]);
+}

@@ -79,6 +79,7 @@ static const char yaml[] =
 	"    args: [nvidia-cdi-hook, create-symlinks, --link, 'a.so::/usr/lib/b.so']\n"
 	"    env:\n"
 	"    - NVIDIA_CTK_DEBUG=false\n"
+	"    timeout: 7\n"
 	"  mounts:\n"
 	"  - hostPath: /usr/bin/nvidia-smi\n"
 	"    containerPath: /usr/bin/nvidia-smi\n"
@@ -105,6 +106,9 @@ static void check_yaml(const struct cdi_spec *spec)
 	cr_expect_str_eq(spec->edits.hooks[0].stage, "createContainer");
 	cr_assert_eq(spec->edits.hooks[0].n_args, 4);
 	cr_expect_str_eq(spec->edits.hooks[0].args[3], "a.so::/usr/lib/b.so");
+	cr_assert_eq(spec->edits.hooks[0].n_env, 1);
+	cr_expect_str_eq(spec->edits.hooks[0].env[0], "NVIDIA_CTK_DEBUG=false");
+	cr_expect_eq(spec->edits.hooks[0].timeout, 7);
 	cr_assert_eq(spec->edits.n_mounts, 1);
 	cr_expect_str_eq(spec->edits.mounts[0].ctr_path, "/usr/bin/nvidia-smi");
 	cr_expect_str_eq(spec->edits.mounts[0].options[1], "bind");
