@@ -286,6 +286,56 @@ static int add_hook(struct additions *additions, struct err *err)
 	return add(additions, PLACE_CREATE_RUNTIME, hook, err);
 }
 
+/* Takes @array. */
+static json_t *append_texts(json_t *array, char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n && array; i++) {
+		if (json_array_append_new(array, json_string(texts[i])) < 0) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	return array;
+}
+
+/* Others' hooks that a specification names; where there is nothing to say a member is left
+   out. */
+static json_t *make_kept_hook(const struct cdi_hook *hook)
+{
+	json_t *object = json_pack("{s:s,s:o}", "path", hook->path, "args",
+				   append_texts(json_array(), hook->args, hook->n_args));
+
+	if (object && hook->n_env > 0 &&
+	    json_object_set_new(object, "env",
+				append_texts(json_array(), hook->env, hook->n_env)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	if (object && hook->timeout > 0 &&
+	    json_object_set_new(object, "timeout", json_integer(hook->timeout)) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static int add_kept_hooks(struct additions *additions, const struct plan *plan,
+			  struct err *err)
+{
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		enum place_id id = config_place_of_stage(plan->hooks[i].stage);
+
+		if (id == PLACE_COUNT) {
+			return err_set(err, EINVAL, "hook '%s': there is no stage '%s'",
+				       plan->hooks[i].path, plan->hooks[i].stage);
+		}
+		if (add(additions, id, make_kept_hook(&plan->hooks[i]), err) < 0) {
+			return -err->code;
+		}
+	}
+	return 0;
+}
+
 static int add_process(struct additions *additions, const struct plan *plan,
 		       struct err *err)
 {
@@ -332,6 +382,9 @@ static int collect(const struct plan *plan, struct additions *additions, struct 
 		}
 	}
 	if (add_process(additions, plan, err) < 0) {
+		return -err->code;
+	}
+	if (add_kept_hooks(additions, plan, err) < 0) {
 		return -err->code;
 	}
 	/* Always: it also writes down who has which GPU. */

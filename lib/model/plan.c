@@ -39,6 +39,14 @@ void plan_clear(struct plan *plan)
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		free(plan->warnings[i]);
 	}
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		cdi_hook_clear(&plan->hooks[i]);
+	}
+	for (size_t i = 0; i < plan->n_origins; i++) {
+		cdi_origin_clear(&plan->origins[i]);
+	}
+	free(plan->hooks);
+	free(plan->origins);
 	free(plan->nodes);
 	free(plan->links);
 	free(plan->mounts);
@@ -299,6 +307,36 @@ int plan_add_gid(struct plan *plan, gid_t gid, struct err *err)
 				      sizeof(*plan->additional_gids));
 	plan->additional_gids[plan->n_additional_gids++] = gid;
 	return 0;
+}
+
+int plan_add_hook(struct plan *plan, const struct cdi_hook *hook, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		if (cdi_hook_equals(&plan->hooks[i], hook)) {
+			return 0;
+		}
+	}
+	if (plan->n_hooks == LIMIT_PLAN_ENTRIES) {
+		return err_set(err, E2BIG, "plan hook '%s': more than %u", hook->path,
+			       LIMIT_PLAN_ENTRIES);
+	}
+	plan->hooks = xgrow(plan->hooks, plan->n_hooks, sizeof(*plan->hooks));
+	cdi_hook_copy(hook, &plan->hooks[plan->n_hooks++]);
+	return 0;
+}
+
+void plan_add_origin(struct plan *plan, const struct cdi_origin *origin)
+{
+	for (size_t i = 0; i < plan->n_origins; i++) {
+		if (text_equals(plan->origins[i].device, origin->device)) {
+			return;
+		}
+	}
+	plan->origins = xgrow(plan->origins, plan->n_origins, sizeof(*plan->origins));
+	plan->origins[plan->n_origins++] = (struct cdi_origin){
+		.device = xstrdup(origin->device),
+		.file = xstrdup(origin->file),
+	};
 }
 
 void plan_warn(struct plan *plan, const char *fmt, ...)

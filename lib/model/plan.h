@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "model/cdi.h"
 #include "model/inventory.h"
 
 /* Two types, so that the compiler refuses to mix up the two sides. */
@@ -89,6 +90,12 @@ struct plan {
 	size_t n_env;
 	gid_t *additional_gids; /* the container's */
 	size_t n_additional_gids;
+	struct cdi_hook *hooks; /* others' programs, for the runtime to run */
+	size_t n_hooks;
+	/* The devices of CDI specifications that mounts, variables, groups and hooks are of; none:
+	   the host was looked at instead. */
+	struct cdi_origin *origins;
+	size_t n_origins;
 	/* A directory of our own in the container, made for this plan: a small tmpfs, read-only
 	   when it is attached. Mounts whose place is below it are bound into it. NULL: none. */
 	char *own_dir;
@@ -132,6 +139,12 @@ int plan_add_env(struct plan *plan, const char *name_value, struct err *err);
 
 /* A group that the container's process gets; twice is once. */
 int plan_add_gid(struct plan *plan, gid_t gid, struct err *err);
+
+/* Has the runtime run a program; the same twice is once. */
+int plan_add_hook(struct plan *plan, const struct cdi_hook *hook, struct err *err);
+
+/* Notes where entries come from; the same twice is once. */
+void plan_add_origin(struct plan *plan, const struct cdi_origin *origin);
 
 /**
  * plan_warn() - Say something that the user should know

@@ -34,8 +34,23 @@ static const struct {
 	[PLACE_RESOURCES] = {"resources", PLACE_LINUX, '{', '}'},
 	[PLACE_DEVICE_RULES] = {"devices", PLACE_RESOURCES, '[', ']'},
 	[PLACE_HOOKS] = {"hooks", PLACE_TOP, '{', '}'},
+	[PLACE_PRESTART] = {"prestart", PLACE_HOOKS, '[', ']'},
 	[PLACE_CREATE_RUNTIME] = {"createRuntime", PLACE_HOOKS, '[', ']'},
+	[PLACE_CREATE_CONTAINER] = {"createContainer", PLACE_HOOKS, '[', ']'},
+	[PLACE_START_CONTAINER] = {"startContainer", PLACE_HOOKS, '[', ']'},
+	[PLACE_POSTSTART] = {"poststart", PLACE_HOOKS, '[', ']'},
+	[PLACE_POSTSTOP] = {"poststop", PLACE_HOOKS, '[', ']'},
 };
+
+enum place_id config_place_of_stage(const char *stage)
+{
+	enum place_id id = PLACE_PRESTART;
+
+	while (id < PLACE_COUNT && !text_equals(infos[id].key, stage)) {
+		id++;
+	}
+	return id;
+}
 
 /* ---- looking ------------------------------------------------------------------------- */
 

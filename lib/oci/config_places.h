@@ -33,7 +33,12 @@ enum place_id {
 	PLACE_RESOURCES,
 	PLACE_DEVICE_RULES,
 	PLACE_HOOKS,
+	PLACE_PRESTART, /* the stages, in the runtime specification's order */
 	PLACE_CREATE_RUNTIME,
+	PLACE_CREATE_CONTAINER,
+	PLACE_START_CONTAINER,
+	PLACE_POSTSTART,
+	PLACE_POSTSTOP,
 	PLACE_COUNT,
 };
 
@@ -65,6 +70,9 @@ struct config_places {
  */
 int config_places_find(const char *text, size_t len, struct config_places *ret,
 		       struct err *err);
+
+/* The array of a stage's hooks, PLACE_COUNT: there is no such stage. */
+enum place_id config_place_of_stage(const char *stage);
 
 /* Do the offsets lie inside of the text and of each other, with the brackets where they
    belong? */

@@ -431,3 +431,38 @@ Test(edit_config, a_path_that_json_cannot_hold_is_refused)
 		"write config.json: a path of the host is not UTF-8, which JSON cannot "
 		"hold; rename it");
 }
+
+Test(edit_config, hooks_of_others_are_kept_at_their_stage)
+{
+	struct situation now = {0};
+	char create[] = "createContainer";
+	char stop[] = "poststop";
+	char path[] = "/b/k";
+	char argument[] = "x";
+	char variable[] = "A=";
+	char *args[] = {argument, argument};
+	char *env[] = {variable};
+	const struct cdi_hook all = {create, path, args, 2, env, 1, 9};
+	const struct cdi_hook least = {.stage = stop, .path = path};
+	struct err err = {0};
+
+	set_up(&now, "'hooks':{'poststop':[{'path':'/old'}]}");
+	cr_assert_eq(plan_add_hook(&now.plan, &all, &err), 0);
+	cr_assert_eq(plan_add_hook(&now.plan, &least, &err), 0);
+	expect(&now, CHOSEN
+	       ",'hooks':{'createRuntime':[" OUR_HOOK
+	       "],'createContainer':[{'path':'/b/k','args':['x','x'],'env':['A='],"
+	       "'timeout':9}],'poststop':[{'path':'/old'},{'path':'/b/k','args':[]}]}");
+}
+
+Test(edit_config, a_hook_of_no_stage_is_refused)
+{
+	struct situation now = {0};
+	char text[] = "hooks";
+	const struct cdi_hook hook = {.stage = text, .path = text};
+	struct err err = {0};
+
+	set_up(&now, "");
+	cr_assert_eq(plan_add_hook(&now.plan, &hook, &err), 0);
+	expect_error(&now, EINVAL, "hook 'hooks': there is no stage 'hooks'");
+}

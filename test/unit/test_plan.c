@@ -268,3 +268,24 @@ Test(plan, clear_leaves_an_empty_plan_that_can_be_used_again)
 	cr_assert_eq(plan_add_node(&plan, &kfd, &err), 0);
 	plan_clear(&plan);
 }
+
+Test(plan, same_hook_and_same_origin_twice_are_one)
+{
+	cleanup(plan_clearp) struct plan plan = {0};
+	char text[] = "/a";
+	char other_text[] = "/b";
+	struct cdi_hook hook = {.stage = text, .path = text};
+	struct cdi_origin origin = {.device = text, .file = text};
+	struct err err = {0};
+
+	cr_expect_eq(plan_add_hook(&plan, &hook, &err), 0);
+	cr_expect_eq(plan_add_hook(&plan, &hook, &err), 0);
+	hook.path = other_text;
+	cr_expect_eq(plan_add_hook(&plan, &hook, &err), 0);
+	cr_expect_eq(plan.n_hooks, 2);
+	plan_add_origin(&plan, &origin);
+	plan_add_origin(&plan, &origin);
+	origin.device = other_text;
+	plan_add_origin(&plan, &origin);
+	cr_expect_eq(plan.n_origins, 2);
+}
