@@ -163,6 +163,14 @@ int host_dir_open_file(const struct host_dir *dir, const char *name, char **ret_
 	return steal_fd(&fd);
 }
 
+int host_open_file(const struct host *host, const char *path, char **ret_path)
+{
+	autoclose int fd = host_open_regular(host, path);
+	int r = fd < 0 ? fd : find_real_path(host, fd, ret_path);
+
+	return r < 0 ? r : steal_fd(&fd);
+}
+
 int host_find_file(const struct host *host, const char *path, mode_t type, char **ret)
 {
 	autoclose int fd = host_open_below(host, path, O_PATH);

@@ -359,6 +359,26 @@ void host_describe_node(const struct host *host, const char *path, uint32_t majo
 		faccessat(fd, "", R_OK | W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
 }
 
+int host_read_node(const struct host *host, const char *path, uint32_t *ret_major,
+		   uint32_t *ret_minor)
+{
+	autoclose int fd = host_open_below(host, path, O_PATH | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0) {
+		return fd;
+	}
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	if (!S_ISCHR(st.st_mode)) {
+		return -EINVAL;
+	}
+	*ret_major = major(st.st_rdev);
+	*ret_minor = minor(st.st_rdev);
+	return 0;
+}
+
 /* "195 nvidia" of the first table; the second one has the block devices' majors. */
 static bool line_is_major(const char *line, size_t len, const char *name, uint32_t *ret)
 {

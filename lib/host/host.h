@@ -109,6 +109,11 @@ int host_read_dev(const struct host *host, const char *path, uint32_t *ret_major
 void host_describe_node(const struct host *host, const char *path, uint32_t major,
 			uint32_t minor, enum device_role role, struct device_node *ret);
 
+/* The number of a character device's node, which is not opened. Return: 0; -EINVAL: no such
+   node; or negative errno. */
+int host_read_node(const struct host *host, const char *path, uint32_t *ret_major,
+		   uint32_t *ret_minor);
+
 /**
  * host_char_major() - Major number of a character driver, from /proc/devices
  * @name:	"nvidia-uvm"

@@ -6,10 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/inventory.h"
 
 static void clear_texts(char **texts, size_t n)
 {
@@ -30,6 +32,20 @@ void driver_files_clear(struct driver_files *files)
 	free(files->version);
 	free(files->params);
 	clear_texts(files->warnings, files->n_warnings);
+	for (size_t i = 0; i < files->n_origins; i++) {
+		cdi_origin_clear(&files->origins[i]);
+	}
+	free(files->origins);
+	for (size_t i = 0; i < files->n_nodes; i++) {
+		device_node_clear(&files->nodes[i]);
+	}
+	free(files->nodes);
+	for (size_t i = 0; i < files->n_hooks; i++) {
+		cdi_hook_clear(&files->hooks[i]);
+	}
+	free(files->hooks);
+	clear_texts(files->env, files->n_env);
+	free(files->gids);
 	*files = (struct driver_files){0};
 }
 
@@ -80,6 +96,43 @@ void driver_files_add_link(struct driver_files *files, struct driver_file *file,
 	}
 	file->links = xgrow(file->links, file->n_links, sizeof(*file->links));
 	file->links[file->n_links++] = xstrdup(link);
+}
+
+void driver_files_add_env(struct driver_files *files, const char *name_value)
+{
+	size_t len = strcspn(name_value, "=") + 1;
+
+	for (size_t i = 0; i < files->n_env; i++) {
+		if (strncmp(files->env[i], name_value, len) == 0) {
+			return;
+		}
+	}
+	files->env = xgrow(files->env, files->n_env, sizeof(*files->env));
+	files->env[files->n_env++] = xstrdup(name_value);
+}
+
+void driver_files_add_hook(struct driver_files *files, const struct cdi_hook *hook)
+{
+	for (size_t i = 0; i < files->n_hooks; i++) {
+		if (cdi_hook_equals(&files->hooks[i], hook)) {
+			return;
+		}
+	}
+	files->hooks = xgrow(files->hooks, files->n_hooks, sizeof(*files->hooks));
+	cdi_hook_copy(hook, &files->hooks[files->n_hooks++]);
+}
+
+void driver_files_take_node(struct driver_files *files, struct device_node *node)
+{
+	for (size_t i = 0; i < files->n_nodes; i++) {
+		if (text_equals(files->nodes[i].path, node->path)) {
+			device_node_clear(node);
+			return;
+		}
+	}
+	files->nodes = xgrow(files->nodes, files->n_nodes, sizeof(*files->nodes));
+	files->nodes[files->n_nodes++] = *node;
+	*node = (struct device_node){0};
 }
 
 void driver_files_warn(struct driver_files *files, const char *fmt, ...)

@@ -9,8 +9,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "model/cdi.h"
+
+struct device_node;
 
 enum driver_file_kind {
 	DRIVER_LIBRARY,	   /* for the machine's own programs */
@@ -24,8 +28,8 @@ struct driver_file {
 	enum driver_file_kind kind;
 	char *host_path; /* without a link on the way */
 	char *place;	 /* in the directory of our own: "lib/libcuda.so.580.95.05" */
-	/* Links to it in the container: of a library below the container's library directory
-	   ("libcuda.so.1"), of other files absolute. */
+	/* Links to it in the container: absolute, or of a library below the container's library
+	   directory ("libcuda.so.1"). */
 	char **links;
 	size_t n_links;
 };
@@ -39,6 +43,19 @@ struct driver_files {
 	char *params;
 	char **warnings;
 	size_t n_warnings;
+
+	/* What a specification asks for besides; where the files were found on the host there is
+	   nothing of all this. */
+	struct cdi_origin *origins;
+	size_t n_origins;
+	struct device_node *nodes; /* of no GPU */
+	size_t n_nodes;
+	struct cdi_hook *hooks;
+	size_t n_hooks;
+	char **env; /* "NAME=value" */
+	size_t n_env;
+	gid_t *gids;
+	size_t n_gids;
 };
 
 void driver_files_clear(struct driver_files *files);
@@ -62,6 +79,14 @@ bool driver_files_have_link(const struct driver_files *files, enum driver_file_k
 /* Another file of the same kind may have this link: then that one keeps it. */
 void driver_files_add_link(struct driver_files *files, struct driver_file *file,
 			   const char *link);
+
+/* Of two variables of one name, and of two hooks that are the same, the first counts. */
+void driver_files_add_env(struct driver_files *files, const char *name_value);
+void driver_files_add_hook(struct driver_files *files, const struct cdi_hook *hook);
+
+/* Of a node that is there already, by its path in the container, the first counts. @node is
+   taken and emptied. */
+void driver_files_take_node(struct driver_files *files, struct device_node *node);
 
 void driver_files_warn(struct driver_files *files, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

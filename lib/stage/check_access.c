@@ -56,7 +56,7 @@ static bool is_node_group(const struct question *q, gid_t gid)
 	       outside == q->node->gid;
 }
 
-/* Its own, or one that the plan gives it. */
+/* Its own, or one that the plan gives it, if the back end can. */
 static bool is_in_group(const struct question *q)
 {
 	const struct container *ctr = q->ctr;
@@ -68,7 +68,8 @@ static bool is_in_group(const struct question *q)
 	for (size_t i = 0; i < ctr->n_additional_gids; i++) {
 		is_in |= is_node_group(q, ctr->additional_gids[i]);
 	}
-	for (size_t i = 0; i < q->plan->n_additional_gids; i++) {
+	for (size_t i = 0; i < q->plan->n_additional_gids && q->terms->can_add_groups;
+	     i++) {
 		is_in |= is_node_group(q, q->plan->additional_gids[i]);
 	}
 	return is_in;

@@ -7,6 +7,7 @@ usage: build_host.py NAME.host DIRECTORY     (new or empty; as root for the devi
 A manifest is a text file, one entry a line; '#' comments and blank lines are ignored:
 
   f PATH TEXT                    a regular file that holds TEXT and a newline
+  t PATH FILE [MODE]             a copy of the file FILE, relative to the manifest; mode 644
   l PATH TARGET                  a symbolic link
   d PATH                         an empty directory
   n PATH MAJ:MIN MODE UID:GID    a character device node, MODE in octal
@@ -150,15 +151,29 @@ def make_socket(path):
         os.close(here)
 
 
-def make_entry(directory, line):
-    """One line of a manifest. Returns False for a node that could not be made."""
+def copy_file(path, rest, beside):
+    """A copy of a file beside the manifest."""
+    match = re.fullmatch(r"(\S+)(?: ([0-7]{3}))?", rest)
+    if not match:
+        raise ValueError(f"'{rest}' is not FILE [MODE]")
+    with open(os.path.join(beside, *split_path(f"/{match.group(1)}")), "rb") as file:
+        content = file.read()
+    with open(path, "xb") as file:
+        file.write(content)
+    os.chmod(path, int(match.group(2) or "644", 8))
+
+
+def make_entry(directory, line, beside):
+    """One line of a manifest in the directory beside. Returns False for a node that could not be made."""
     kind, _, rest = line.partition(" ")
     name, _, rest = rest.partition(" ")
-    if kind not in ("f", "l", "d", "n", "e", "s"):
+    if kind not in ("f", "t", "l", "d", "n", "e", "s"):
         raise ValueError(f"unknown kind of entry '{kind}'")
     path = make_parents(directory, split_path(name))
     if kind == "f":
         make_file(path, rest)
+    elif kind == "t":
+        copy_file(path, rest, beside)
     elif kind == "l":
         if not rest:
             raise ValueError("a link without a target")
@@ -197,7 +212,7 @@ def build_host(manifest_path, directory):
     os.makedirs(directory, exist_ok=True)
     for path, number, line in entries(os.fspath(manifest_path)):
         try:
-            has_nodes = make_entry(directory, line) and has_nodes
+            has_nodes = make_entry(directory, line, os.path.dirname(path)) and has_nodes
         except (ValueError, OSError) as error:
             raise ManifestError(f"{path}:{number}: {error}") from error
     return has_nodes

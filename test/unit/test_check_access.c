@@ -328,3 +328,16 @@ Test(check_access, rootless_says_what_is_missing)
 	node = (struct device_node){.mode = 0600};
 	expect_with(&root, &terms, &node, NULL);
 }
+
+Test(check_access, group_of_the_plan_that_nobody_gives_does_not_count)
+{
+	const struct device_node node = {.gid = 104, .mode = 0660};
+	const struct access_terms terms = {.setting = NODES_HOST, .can_make_nodes = true};
+	struct container ctr = {.uid = 1000, .gid = 1001};
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+
+	cr_assert_eq(plan_add_gid(&plan, 104, &err), 0);
+	check_one(&ctr, &terms, &node, &plan);
+	cr_expect_eq(plan.n_warnings, 1);
+}

@@ -107,3 +107,18 @@ Test(files, fifo_is_no_file, .timeout = 10)
 	cr_assert_eq(host_dir_open(&made.host, "/", &dir), 0);
 	cr_expect_eq(host_dir_open_file(&dir, "fifo", &(char *){NULL}), -EINVAL);
 }
+
+Test(files, file_is_opened_by_its_real_path)
+{
+	autofree char *path = NULL;
+	autoclose int fd = -1;
+
+	made_file(&made, "/a/file", "x");
+	made_link(&made, "/b", "a/file");
+	made_dir(&made, "/dir");
+	fd = host_open_file(&made.host, "/b", &path);
+	cr_assert_geq(fd, 0);
+	cr_expect_str_eq(path, "/a/file");
+	cr_expect_eq(host_open_file(&made.host, "/dir", &(char *){NULL}), -EINVAL);
+	cr_expect_eq(host_open_file(&made.host, "/none", &(char *){NULL}), -ENOENT);
+}

@@ -363,3 +363,22 @@ Test(host, no_proc_devices_is_no_major)
 
 	cr_assert_eq(host_char_major(&made.host, "mem", &major), -ENOENT);
 }
+
+Test(host, number_of_a_node_is_read_without_opening_it)
+{
+	uint32_t major = 7;
+	uint32_t minor = 7;
+
+	made_file(&made, "/dev/file", "x");
+	cr_expect_eq(host_read_node(&made.host, "/dev/file", &major, &minor), -EINVAL);
+	cr_expect_eq(host_read_node(&made.host, "/dev/none", &major, &minor), -ENOENT);
+	cr_expect_eq(major, 7);
+	if (!made_node(&made, "/dev/node", 510, 300)) {
+		cr_skip_test("mknod() is not allowed here");
+	}
+	made_link(&made, "/dev/link", "node");
+	cr_assert_eq(host_read_node(&made.host, "/dev/node", &major, &minor), 0);
+	cr_expect_eq(major, 510);
+	cr_expect_eq(minor, 300);
+	cr_expect_eq(host_read_node(&made.host, "/dev/link", &major, &minor), -EINVAL);
+}
