@@ -139,24 +139,71 @@ static int choose_and_keep(const struct host *host, const struct request *reques
 	return r;
 }
 
+/* Asked for, or nothing was found on the host for a container that could use it. */
+static bool needs_cdi(const struct request *request, const struct outcome *outcome)
+{
+	const struct driver_files *files = outcome->inventory.files;
+	const struct selection *chosen = &outcome->selection;
+
+	if (!injectors_cdi_kind(&request->parsed.spec, chosen->gpus, chosen->n_gpus)) {
+		return false;
+	}
+	switch (request->parsed.settings.driver_source) {
+	case DRIVER_SOURCE_CDI:
+		return true;
+	case DRIVER_SOURCE_AUTO:
+		return request->cdi_parser.fd >= 0 && files && files->n_files == 0 &&
+		       request->parsed.config.container.library_dir;
+	case DRIVER_SOURCE_NATIVE:
+	case DRIVER_SOURCE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static int use_cdi(const struct host *host, struct request *request,
+		   struct outcome *outcome, struct err *err)
+{
+	cleanup(cdi_registry_clearp) struct cdi_registry registry = {0};
+	const struct cdi_wish wish = {
+		.registry = &registry,
+		.spec = &request->parsed.spec,
+		.ctr = &request->parsed.config.container,
+		.inv = &outcome->inventory,
+		.gpus = outcome->selection.gpus,
+		.n_gpus = outcome->selection.n_gpus,
+	};
+	int r = cdi_parser_ask(&request->cdi_parser, host,
+			       injectors_cdi_kind(wish.spec, wish.gpus, wish.n_gpus),
+			       &registry, err);
+
+	if (r == 0) {
+		r = injectors_read_cdi(host, &wish, &outcome->inventory, err);
+	}
+	if (r == 0 || request->parsed.settings.driver_source == DRIVER_SOURCE_CDI) {
+		return r < 0 ? err_wrap(err, "find the driver's files") : 0;
+	}
+	/* The files that were not found have their warning already. */
+	if (r != -ENODATA) {
+		driver_files_warn(outcome->inventory.files, "%s", err->msg);
+	}
+	*err = (struct err){0};
+	return 0;
+}
+
 /* Only for GPUs whose driver has files: neither the root nor the host's libraries are looked
    at for any other. */
 static int find_files(const struct host *host, struct request *request,
 		      struct outcome *outcome, struct err *err)
 {
+	enum driver_source source = request->parsed.settings.driver_source;
 	struct container *ctr = &request->parsed.config.container;
 	const struct selection *chosen = &outcome->selection;
 	autofree char *rootfs_path = NULL;
-	int r;
+	int r = 0;
 
 	if (!injectors_need_files(&request->parsed.spec, chosen->gpus, chosen->n_gpus)) {
 		return 0;
-	}
-	if (request->parsed.settings.driver_source == DRIVER_SOURCE_CDI) {
-		return err_set(err, EOPNOTSUPP,
-			       "find the driver's files: source is cdi in '%s', and this "
-			       "version reads no CDI specifications; use auto or native",
-			       request->file.path);
 	}
 	if (request->bundle_fd >= 0) {
 		r = request_find_rootfs(request, &rootfs_path, err);
@@ -167,8 +214,14 @@ static int find_files(const struct host *host, struct request *request,
 	} else {
 		inspect_no_container(ctr);
 	}
-	return injectors_find_files(host, &request->parsed.spec, ctr, &outcome->inventory,
-				    chosen->gpus, chosen->n_gpus, err);
+	if (source != DRIVER_SOURCE_CDI) {
+		r = injectors_find_files(host, &request->parsed.spec, ctr,
+					 &outcome->inventory, chosen->gpus,
+					 chosen->n_gpus, err);
+	}
+	return r == 0 && needs_cdi(request, outcome)
+		       ? use_cdi(host, request, outcome, err)
+		       : r;
 }
 
 static int see_to_access(const struct request *request, struct plan *plan,

@@ -28,8 +28,17 @@ void request_clear(struct request *request)
 	settings_file_clear(&request->file);
 	cleanup_close(&request->bundle_fd);
 	parsed_clear(&request->parsed);
+	cdi_parser_close(&request->cdi_parser);
 	host_close(&request->host);
 }
+
+void request_finish(struct request *request)
+{
+	/* One that nobody has asked ends now. */
+	cdi_parser_close(&request->cdi_parser);
+	parser_reap();
+}
+
 /* Settings that may be a stranger's are not even looked into where there is privilege. */
 static void read_settings(const struct cli *cli, struct request *request)
 {
@@ -81,18 +90,27 @@ static int confine(void *context, struct err *err)
 	return sandbox_enter_host(err);
 }
 
-/* While the parser works: what comes next in any case, if a GPU is asked for. What is wrong
-   with the host matters only then, so host_open() is asked again later. */
+/* While the parser works: what comes next in any case, if a GPU is asked for. */
 static int use_the_time(void *context, struct err *err)
 {
 	struct request *request = context;
-	struct err ignored = {0};
 	int r = sandbox_enter_host(err);
 
-	if (r == 0 && host_open(request->host_root, &request->host, &ignored) == 0) {
+	if (r == 0 && request->host.root_fd >= 0) {
 		host_drm_prefetch(&request->host);
 	}
 	return r;
+}
+
+/* What can only be done before sandbox_enter_host(). What is wrong with the host matters only
+   if a GPU is asked for, so host_open() is asked again later. */
+static int start_cdi_parser(struct request *request, struct err *err)
+{
+	struct err ignored = {0};
+
+	(void)host_open(request->host_root, &request->host, &ignored);
+	return cdi_parser_start(&request->cdi_parser, &request->host, &request->file.text,
+				err);
 }
 
 /*
@@ -128,7 +146,10 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 			input.meanwhile = use_the_time;
 			input.context = request;
 		}
-		r = parser_run(&input, &request->parsed, err);
+		r = start_cdi_parser(request, err);
+		if (r == 0) {
+			r = parser_run(&input, &request->parsed, err);
+		}
 	}
 	if (r == 0 && request->parsed.has_request) {
 		oci_config_check_owner(request->bundle_fd, bundle,
@@ -227,7 +248,10 @@ int request_read_config(const struct cli *cli, const char *hook_path,
 		input.hook_path = hook_path;
 		input.meanwhile = use_the_time;
 		input.context = request;
-		r = parser_run(&input, &request->parsed, err);
+		r = start_cdi_parser(request, err);
+		if (r == 0) {
+			r = parser_run(&input, &request->parsed, err);
+		}
 	}
 	if (r < 0) {
 		bytes_clear(&config);
@@ -305,6 +329,9 @@ int request_read_option(const struct cli *cli, struct request *request, struct e
 	struct parsed *parsed = &request->parsed;
 	int r = request_read_settings(cli, request, err);
 
+	if (r == 0) {
+		r = start_cdi_parser(request, err);
+	}
 	if (r < 0) {
 		return r;
 	}

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "cdi_parser.h"
 #include "cli.h"
 #include "host/host.h"
 #include "model/plan.h"
@@ -28,13 +29,14 @@ struct request {
 	struct parsed parsed;
 	const char *host_root; /* borrowed */
 	bool can_add_groups;   /* to the container's process, by the command's back end */
-	struct host host;      /* opened while the parser worked, or not */
+	struct host host;      /* opened early, or not */
+	struct cdi_parser cdi_parser;
 };
 
-#define NO_REQUEST                                        \
-	(struct request)                                  \
-	{                                                 \
-		.bundle_fd = -1, .host = {.root_fd = -1 } \
+#define NO_REQUEST                                                                    \
+	(struct request)                                                              \
+	{                                                                             \
+		.bundle_fd = -1, .host = {.root_fd = -1}, .cdi_parser = NO_CDI_PARSER \
 	}
 
 void request_clear(struct request *request);
@@ -100,6 +102,9 @@ int request_accept(const struct request *request, struct err *err);
 
 /* For `plan`, which carries nothing out: what request_accept() would refuse, as warnings. */
 void request_warn_of_doubts(const struct request *request, struct plan *plan);
+
+/* Waits for the children that have parsed. Should: be the last call of a run that succeeded. */
+void request_finish(struct request *request);
 
 /**
  * request_find_rootfs() - The absolute path of the container's root

@@ -9,6 +9,7 @@
 #include "run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/apply/access.h"
 #include "backend/apply/apply.h"
@@ -16,7 +17,6 @@
 #include "base/deadline.h"
 #include "injector/injectors.h"
 #include "outcome.h"
-#include "parser.h"
 #include "request.h"
 #include "sandbox.h"
 #include "stage/check_plan.h"
@@ -69,6 +69,49 @@ static int apply(const struct request *request, const struct host *host,
 	return r;
 }
 
+/* "A, B" of @text's; those behind the first get a comma. */
+static void join(char *buf, size_t size, const char *text, size_t len)
+{
+	size_t used = strlen(buf);
+
+	(void)snprintf(buf + used, size - used, "%s%.*s", used ? ", " : "", (int)len,
+		       text);
+}
+
+/* A process that exists has its variables and groups, and the runtime its hooks. precreate,
+   if it has run, has seen to all of that. */
+static void warn_of_rest(const struct request *request, struct plan *plan)
+{
+	char names[512] = "";
+
+	if (request->parsed.config.choice.n > 0) {
+		return;
+	}
+	for (size_t i = 0; i < plan->n_env; i++) {
+		join(names, sizeof(names), plan->env[i], strcspn(plan->env[i], "="));
+	}
+	for (size_t i = 0; i < plan->n_additional_gids; i++) {
+		char group[24];
+
+		(void)snprintf(group, sizeof(group), "group %u",
+			       plan->additional_gids[i]);
+		join(names, sizeof(names), group, strlen(group));
+	}
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		const struct cdi_hook *hook = &plan->hooks[i];
+		const char *name = hook->n_args > 1 ? hook->args[1] : hook->path;
+
+		join(names, sizeof(names), "hook ", strlen("hook "));
+		(void)strncat(names, name, sizeof(names) - strlen(names) - 1);
+	}
+	if (*names) {
+		plan_warn(plan,
+			  "the CDI specification also asks for %s, which only the stage "
+			  "precreate can give",
+			  names);
+	}
+}
+
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
@@ -97,8 +140,9 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 		r = apply(&request, &request.host, &outcome.plan, err);
 	}
 	if (r == 0) {
+		warn_of_rest(&request, &outcome.plan);
 		outcome_report(&outcome, request.parsed.state.id, report);
-		parser_reap();
+		request_finish(&request);
 	} else {
 		lease_give_back(&outcome.lease, err);
 	}

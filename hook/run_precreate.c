@@ -18,7 +18,6 @@
 #include "base/mem.h"
 #include "base/trusted_file.h"
 #include "outcome.h"
-#include "parser.h"
 #include "request.h"
 #include "run.h"
 #include "stage/check_plan.h"
@@ -160,7 +159,7 @@ int run_precreate(const struct cli *cli, struct report *report, struct err *err)
 		}
 		if (r == 0) {
 			/* What there is to say the hook at createRuntime says. */
-			parser_reap();
+			request_finish(&request);
 		}
 	}
 	bytes_clear(&edited);

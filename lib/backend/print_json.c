@@ -192,6 +192,40 @@ static json_t *json_gids(const struct plan *plan)
 	return array;
 }
 
+static json_t *json_hook(const struct cdi_hook *hook)
+{
+	json_t *object = json_pack("{s:o, s:o, s:o, s:o}", "hookName",
+				   json_text(hook->stage), "path", json_text(hook->path),
+				   "args", json_texts(hook->args, hook->n_args), "env",
+				   json_texts(hook->env, hook->n_env));
+
+	return hook->timeout ? put(object, "timeout", json_integer(hook->timeout))
+			     : object;
+}
+
+static json_t *json_hooks(const struct plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		array = append(array, json_hook(&plan->hooks[i]));
+	}
+	return array;
+}
+
+static json_t *json_origins(const struct plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->n_origins; i++) {
+		array = append(array,
+			       json_pack("{s:o, s:o}", "device",
+					 json_text(plan->origins[i].device), "file",
+					 json_text(plan->origins[i].file)));
+	}
+	return array;
+}
+
 /* In JSON; people read a word more, see print_access(). */
 static const char *const level_names[ACCESS_LEVEL_COUNT] = {
 	[ACCESS_NODE] = "node",
@@ -245,11 +279,17 @@ static json_t *json_plan(const struct plan_report *report)
 			  "mounts", json_mounts(plan), "env",
 			  json_texts(plan->env, plan->n_env), "additionalGids",
 			  json_gids(plan));
+	if (plan->n_hooks > 0) {
+		edits = put(edits, "hooks", json_hooks(plan));
+	}
 	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "gpuSpec",
 			   json_spec(report->spec), "gpus", gpus, "choice", choice,
 			   "containerEdits", edits, "links", json_links(plan), "files",
 			   json_files(plan), "warnings",
 			   json_texts(plan->warnings, plan->n_warnings));
+	if (plan->n_origins > 0) {
+		object = put(object, "cdi", json_origins(plan));
+	}
 	return report->access ? put(object, "access", json_access(plan, report->access))
 			      : object;
 }

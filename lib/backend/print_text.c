@@ -162,6 +162,31 @@ static char *describe_rights(const struct plan_node *node)
 				: xasprintf("rw%s%s", from, path);
 }
 
+/* Its program and its arguments but the first, which is a name. */
+static char *describe_hook(const struct cdi_hook *hook)
+{
+	char *text = xstrdup(hook->path);
+
+	for (size_t i = 1; i < hook->n_args; i++) {
+		char *longer = xasprintf("%s %s", text, hook->args[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static void print_origins(FILE *out, const struct plan *plan)
+{
+	cleanup(table_clearp) struct table origins = {.n_columns = 2};
+
+	for (size_t i = 0; i < plan->n_origins; i++) {
+		table_add(&origins, plan->origins[i].device);
+		table_add(&origins, plan->origins[i].file);
+	}
+	table_print(out, &origins, "CDI       ");
+}
+
 static void print_entries(FILE *out, const struct plan *plan)
 {
 	cleanup(table_clearp) struct table nodes = {.n_columns = 3};
@@ -169,6 +194,7 @@ static void print_entries(FILE *out, const struct plan *plan)
 	cleanup(table_clearp) struct table links = {.n_columns = 1};
 	cleanup(table_clearp) struct table files = {.n_columns = 2};
 	cleanup(table_clearp) struct table process = {.n_columns = 1};
+	cleanup(table_clearp) struct table hooks = {.n_columns = 2};
 	cleanup(table_clearp) struct table warnings = {.n_columns = 1};
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
@@ -196,6 +222,12 @@ static void print_entries(FILE *out, const struct plan *plan)
 	for (size_t i = 0; i < plan->n_additional_gids; i++) {
 		table_take(&process, xasprintf("group %u", plan->additional_gids[i]));
 	}
+	for (size_t i = 0; i < plan->n_hooks; i++) {
+		const struct cdi_hook *hook = &plan->hooks[i];
+
+		table_add(&hooks, hook->stage);
+		table_take(&hooks, describe_hook(hook));
+	}
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		table_add(&warnings, plan->warnings[i]);
 	}
@@ -204,6 +236,7 @@ static void print_entries(FILE *out, const struct plan *plan)
 	table_print(out, &links, "Links     ");
 	table_print(out, &files, "Files     ");
 	table_print(out, &process, "Process   ");
+	table_print(out, &hooks, "Hooks     ");
 	table_print(out, &warnings, "Warnings  ");
 }
 
@@ -299,6 +332,7 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	}
 	table_print(out, &gpus, "GPUs      ");
 	print_not_given(out, report->verdicts);
+	print_origins(out, report->plan);
 	print_entries(out, report->plan);
 	if (report->access) {
 		print_access(out, report->plan, report->access);

@@ -9,10 +9,21 @@
 
 #include "base/err.h"
 #include "host/host.h"
+#include "model/cdi.h"
 #include "model/container.h"
 #include "model/gpu_spec.h"
 #include "model/inventory.h"
 #include "model/plan.h"
+
+/* Chosen GPUs, and what specifications of the Container Device Interface say. All borrowed. */
+struct cdi_wish {
+	const struct cdi_registry *registry;
+	const struct gpu_spec *spec;
+	const struct container *ctr;
+	const struct inventory *inv;
+	const struct gpu *const *gpus; /* of @inv */
+	size_t n_gpus;
+};
 
 struct gpu_injector {
 	const char *vendor;
@@ -30,6 +41,18 @@ struct gpu_injector {
 	int (*find_files)(const struct host *host, const struct gpu_spec *spec,
 			  const struct container *ctr, struct driver_files *ret,
 			  struct err *err);
+
+	/* What its devices are called in specifications; NULL: none are read, and the two below
+	   are NULL as well. */
+	const char *cdi_kind;
+
+	/* A cheap look: is its driver loaded, and are its files not where they mostly are? */
+	bool (*may_need_cdi)(const struct host *host);
+
+	/* Instead of find_files: those that the specifications list for the chosen GPUs. An error
+	   means that they cannot be used. */
+	int (*read_cdi)(const struct host *host, const struct cdi_wish *wish,
+			struct driver_files *ret, struct err *err);
 
 	/* Pure: facts of one chosen GPU, the files of its driver and the container -> entries of the plan. No system
 	   calls. Identical entries merge; one path with different content is an error. */

@@ -108,24 +108,70 @@ bool injectors_need_files(const struct gpu_spec *spec, const struct gpu *const *
 	return find_with_files(spec, gpus, n) != NULL;
 }
 
-int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
-			 const struct container *ctr, struct inventory *inv,
-			 const struct gpu *const *gpus, size_t n, struct err *err)
+/* Each GPU of the driver gets @files, which are taken. */
+static void hand_out_files(const struct gpu_injector *injector,
+			   struct driver_files *files, struct inventory *inv)
 {
-	const struct gpu_injector *injector = find_with_files(spec, gpus, n);
-	int r;
-
-	if (!injector) {
-		return 0;
+	if (inv->files) {
+		driver_files_clear(inv->files);
+		free(inv->files);
 	}
-	inv->files = xcalloc(1, sizeof(*inv->files));
-	r = injector->find_files(host, spec, ctr, inv->files, err);
+	inv->files = files;
 	for (size_t i = 0; i < inv->n_gpus; i++) {
 		if (text_equals_no_case(inv->gpus[i].vendor, injector->vendor)) {
 			inv->gpus[i].files = inv->files;
 		}
 	}
-	return r;
+}
+
+int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
+			 const struct container *ctr, struct inventory *inv,
+			 const struct gpu *const *gpus, size_t n, struct err *err)
+{
+	const struct gpu_injector *injector = find_with_files(spec, gpus, n);
+	struct driver_files *files;
+
+	if (!injector) {
+		return 0;
+	}
+	files = xcalloc(1, sizeof(*files));
+	hand_out_files(injector, files, inv);
+	return injector->find_files(host, spec, ctr, files, err);
+}
+
+const char *injectors_cdi_kind(const struct gpu_spec *spec, const struct gpu *const *gpus,
+			       size_t n)
+{
+	const struct gpu_injector *injector = find_with_files(spec, gpus, n);
+
+	return injector ? injector->cdi_kind : NULL;
+}
+
+bool injectors_may_need_cdi(const struct host *host)
+{
+	for (size_t i = 0; i < TABLE_LEN; i++) {
+		if (table[i]->cdi_kind && table[i]->may_need_cdi(host)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
+		       struct inventory *inv, struct err *err)
+{
+	const struct gpu_injector *injector =
+		find_with_files(wish->spec, wish->gpus, wish->n_gpus);
+	struct driver_files *files = xcalloc(1, sizeof(*files));
+	int r = injector->read_cdi(host, wish, files, err);
+
+	if (r < 0) {
+		driver_files_clear(files);
+		free(files);
+		return r;
+	}
+	hand_out_files(injector, files, inv);
+	return 0;
 }
 
 /* ---- GPUs without a driver ----------------------------------------------------------- */

@@ -53,6 +53,27 @@ int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
 			 const struct container *ctr, struct inventory *inv,
 			 const struct gpu *const *gpus, size_t n, struct err *err);
 
+/* What the specifications of the Container Device Interface call the GPUs of the chosen ones'
+   driver; NULL: it has no files, or nobody reads their specifications. */
+const char *injectors_cdi_kind(const struct gpu_spec *spec, const struct gpu *const *gpus,
+			       size_t n);
+
+/**
+ * injectors_may_need_cdi() - A cheap look, before anything is known of the request
+ *
+ * Return: true: a driver of this host is loaded, and its files are not where they mostly are.
+ */
+bool injectors_may_need_cdi(const struct host *host);
+
+/**
+ * injectors_read_cdi() - The files of the drivers of GPUs, as specifications list them
+ * @wish:	whose `inv` is @inv
+ * @inv:	on success, gets what was read instead of what was found
+ * @err:	why it cannot be used; ENODATA: there is no specification of this kind
+ */
+int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
+		       struct inventory *inv, struct err *err);
+
 /**
  * injectors_add_driverless() - Append PCI GPUs that no probe found, each with a reason
  *

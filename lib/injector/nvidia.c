@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "injector/drm_gpu.h"
+#include "injector/nvidia_cdi.h"
 #include "injector/nvidia_files.h"
 #include "injector/nvidia_mig.h"
 
@@ -426,5 +427,8 @@ const struct gpu_injector nvidia_injector = {
 	.kernel_module = "nvidia",
 	.probe = probe,
 	.find_files = nvidia_find_files,
+	.cdi_kind = NVIDIA_CDI_KIND,
+	.may_need_cdi = nvidia_may_need_cdi,
+	.read_cdi = nvidia_read_cdi,
 	.contribute = contribute,
 };

@@ -31,8 +31,8 @@
 #include "host/libraries.h"
 #include "injector/nvidia_names.h"
 
-#define VERSION_PATH  "/proc/driver/nvidia/version"
-#define PARAMS_PATH   "/proc/driver/nvidia/params"
+#define VERSION_PATH  NVIDIA_PROC_DIR "/version"
+#define PARAMS_PATH   NVIDIA_PROC_DIR "/params"
 #define LD_CACHE_PATH "/etc/ld.so.cache"
 
 /* Source of the flags: glibc sysdeps/generic/ldconfig.h. */
@@ -145,7 +145,7 @@ static char *find_version(const char *text)
 	return NULL;
 }
 
-static char *read_version(const struct host *host)
+char *nvidia_read_version(const struct host *host)
 {
 	char text[LIMIT_ATTRIBUTE_BYTES];
 
@@ -368,7 +368,7 @@ static void find_group(const struct finder *finder, const struct group *group)
 
 /* A program that sees 1 makes the nodes that it misses, with the driver's idea of their
    mode; in a container that is a node it cannot open, or another GPU's. */
-static char *read_params(const struct host *host)
+char *nvidia_read_params(const struct host *host)
 {
 	static const char option[] = "ModifyDeviceFiles: ";
 	char text[LIMIT_ATTRIBUTE_BYTES];
@@ -387,6 +387,28 @@ static char *read_params(const struct host *host)
 	}
 	*value = '0';
 	return xasprintf("%s\n", text);
+}
+
+void nvidia_warn_of_no_place(const struct container *ctr, struct driver_files *files)
+{
+	driver_files_warn(files,
+			  "the container gets NVIDIA's device nodes and none of its "
+			  "libraries: %s",
+			  ctr->no_library_reason);
+}
+
+bool nvidia_has_libraries(const struct host *host, const char *version)
+{
+	static const char *const dirs[] = {"/usr/lib/" TRIPLE, "/usr/lib64", "/usr/lib"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		autofree char *path = xasprintf("%s/libcuda.so.%s", dirs[i], version);
+
+		if (host_exists(host, path)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void find_below(const struct finder *finder, const struct container *ctr)
@@ -416,16 +438,12 @@ int nvidia_find_files(const struct host *host, const struct gpu_spec *spec,
 	struct finder finder = {host, host, spec->capabilities, ret};
 	int r;
 
-	ret->params = read_params(host);
+	ret->params = nvidia_read_params(host);
 	if (!ctr->library_dir) {
-		driver_files_warn(
-			ret,
-			"the container gets NVIDIA's device nodes and none of its "
-			"libraries: %s",
-			ctr->no_library_reason);
+		nvidia_warn_of_no_place(ctr, ret);
 		return 0;
 	}
-	ret->version = read_version(host);
+	ret->version = nvidia_read_version(host);
 	if (!ret->version) {
 		driver_files_warn(ret,
 				  "'%s' gives no version: NVIDIA's device nodes come "

@@ -7,6 +7,21 @@
 /* Where the driver's files are in a container. */
 #define NVIDIA_OWN_DIR "/run/oci-gpu-hook/nvidia"
 
+#define NVIDIA_PROC_DIR "/proc/driver/nvidia"
+
+/* Of the running driver; free() it. NULL: it does not say. */
+char *nvidia_read_version(const struct host *host);
+
+/* The driver's parameters with what tells a program in a container to leave the nodes alone;
+   free() them. NULL: they say so already. */
+char *nvidia_read_params(const struct host *host);
+
+/* Is the driver's main library of this version where most distributions have it? */
+bool nvidia_has_libraries(const struct host *host, const char *version);
+
+/* Says why the container gets no libraries. */
+void nvidia_warn_of_no_place(const struct container *ctr, struct driver_files *files);
+
 /* As struct gpu_injector says. */
 int nvidia_find_files(const struct host *host, const struct gpu_spec *spec,
 		      const struct container *ctr, struct driver_files *ret,

@@ -35,8 +35,9 @@ static int add_links(const struct driver_file *file, const char *dir, const char
 		     struct plan *plan, struct err *err)
 {
 	for (size_t i = 0; i < file->n_links; i++) {
-		autofree char *link =
-			xasprintf("%s%s%s", dir, *dir ? "/" : "", file->links[i]);
+		bool is_absolute = file->links[i][0] == '/';
+		autofree char *link = xasprintf("%s%s%s", is_absolute ? "" : dir,
+						is_absolute ? "" : "/", file->links[i]);
 		int r = plan_add_link(plan, link, target, err);
 
 		if (r < 0) {
@@ -61,6 +62,29 @@ static int add_file(const struct driver_file *file, const struct container *ctr,
 	return r < 0 ? r : add_links(file, dir, path, plan, err);
 }
 
+/* What only a specification brings. */
+static int add_rest(const struct driver_files *files, struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < files->n_nodes && r == 0; i++) {
+		r = plan_add_node(plan, &files->nodes[i], err);
+	}
+	for (size_t i = 0; i < files->n_env && r == 0; i++) {
+		r = plan_add_env(plan, files->env[i], err);
+	}
+	for (size_t i = 0; i < files->n_gids && r == 0; i++) {
+		r = plan_add_gid(plan, files->gids[i], err);
+	}
+	for (size_t i = 0; i < files->n_hooks && r == 0; i++) {
+		r = plan_add_hook(plan, &files->hooks[i], err);
+	}
+	for (size_t i = 0; i < files->n_origins; i++) {
+		plan_add_origin(plan, &files->origins[i]);
+	}
+	return r;
+}
+
 int nvidia_contribute_files(const struct driver_files *files, const struct container *ctr,
 			    struct plan *plan, struct err *err)
 {
@@ -71,6 +95,9 @@ int nvidia_contribute_files(const struct driver_files *files, const struct conta
 	}
 	for (size_t i = 0; i < files->n_files && r == 0; i++) {
 		r = add_file(&files->files[i], ctr, plan, err);
+	}
+	if (r == 0) {
+		r = add_rest(files, plan, err);
 	}
 	if (r == 0 && files->params) {
 		r = plan_add_file(plan, PARAMS_PATH, files->params,

@@ -193,6 +193,17 @@ static int check_files(const struct plan *plan, struct err *err)
 	return r;
 }
 
+/* Its arguments are its own affair: no shell reads them. */
+static int check_hooks(const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_hooks && r == 0; i++) {
+		r = check_path(plan->hooks[i].path, err);
+	}
+	return r;
+}
+
 /* The driver may have a /dev of its own, see host.h. */
 static int check_host_node(const char *path, struct err *err)
 {
@@ -213,6 +224,9 @@ static int check_paths(const struct plan *plan, struct err *err)
 	}
 	if (r == 0) {
 		r = check_links(plan, err);
+	}
+	if (r == 0) {
+		r = check_hooks(plan, err);
 	}
 	return r < 0 ? r : check_files(plan, err);
 }

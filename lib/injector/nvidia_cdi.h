@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * nvidia_cdi.h - NVIDIA's driver as a specification of NVIDIA's toolkit describes it
+ *
+ * Source of the forms: NVIDIA Container Toolkit pkg/nvcdi (names of devices, what their edits
+ * hold) and cmd/nvidia-cdi-hook (the hooks and their arguments).
+ */
+
+#include "injector/injector.h"
+
+/* Of all GPUs in the toolkit's specifications. */
+#define NVIDIA_CDI_KIND "nvidia.com/gpu"
+
+/* As struct gpu_injector says. */
+bool nvidia_may_need_cdi(const struct host *host);
+int nvidia_read_cdi(const struct host *host, const struct cdi_wish *wish,
+		    struct driver_files *ret, struct err *err);
+
+/* For the two files that read it. */
+struct nvidia_cdi_reader {
+	const struct host *host;
+	const struct cdi_wish *wish;
+	const char *file;    /* the specification that is being read */
+	const char *version; /* of the running driver, or NULL */
+	struct driver_files *files;
+	/* Places in the container of what the request's capabilities leave out. */
+	const char **unwanted;
+	size_t n_unwanted;
+};
+
+/* The specification is older than what the host has now. Return: -ESTALE. */
+int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
+			    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/**
+ * nvidia_cdi_read_files() - Mounts, then the links that lead to them
+ * @edits:	the devices' first, then those of the whole file: of two for one place the first
+ *		counts
+ * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is none
+ */
+int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader,
+			  const struct cdi_edits *const *edits, size_t n,
+			  struct err *err);
+
+/* Hooks that are somebody else's work, variables and groups. As nvidia_cdi_read_files(). */
+int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
+			    const struct cdi_edits *edits, struct err *err);

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nvidia_cdi_files.c - the files of NVIDIA's driver that a CDI specification lists
+ *
+ * Theory of operation. A specification mounts each file over its own place in the container,
+ * and has hooks make links and run ldconfig. Here each file goes into the directory of our
+ * own, below the path that the specification gives it, and what is in the image's directories
+ * are links: at the place that the specification names, at those of its create-symlinks
+ * hooks, and, instead of ldconfig, of each library its SONAME in the directory where the
+ * container's loader looks.
+ *
+ * What the request's capabilities do not ask for is left out, by the same tables as for files
+ * that were found on the host: a policy bounds them.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "host/elf.h"
+#include "host/files.h"
+#include "injector/nvidia_cdi.h"
+#include "injector/nvidia_names.h"
+
+/* A link to a link to a link. */
+#define LINK_DEPTH 8U
+
+int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
+			    const char *fmt, ...)
+{
+	struct err why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why.msg, sizeof(why.msg), fmt, ap);
+	va_end(ap);
+	return err_set(err, ESTALE,
+		       "CDI specification '%s' is out of date: %s; make it anew: "
+		       "nvidia-ctk cdi generate --output=%s",
+		       reader->file, why.msg, reader->file);
+}
+
+/* ---- paths --------------------------------------------------------------------------- */
+
+/* Absolute, with no component that is empty, "." or "..". */
+static bool is_clean(const char *path)
+{
+	if (*path != '/') {
+		return false;
+	}
+	do {
+		size_t len;
+
+		path++;
+		len = strcspn(path, "/");
+		if (len == 0 || (len == 1 && path[0] == '.') ||
+		    (len == 2 && path[0] == '.' && path[1] == '.')) {
+			return false;
+		}
+		path += len;
+	} while (*path);
+	return true;
+}
+
+static int check_path(const struct nvidia_cdi_reader *reader, const char *what,
+		      const char *path, struct err *err)
+{
+	return is_clean(path) ? 0
+			      : err_set(err, EINVAL,
+					"CDI specification '%s': %s '%.200s': not an "
+					"absolute path without '.' and '..'",
+					reader->file, what, path);
+}
+
+static const char *base_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+/* Where there are the kernel's files, or the host's nodes. */
+static bool is_no_place(const char *path)
+{
+	return text_starts_with(path, "/dev/") || text_starts_with(path, "/proc/") ||
+	       text_starts_with(path, "/sys/");
+}
+
+/* ---- what is wanted ------------------------------------------------------------------ */
+
+static bool ends_with_name(const char *path, const char *name)
+{
+	size_t path_len = strlen(path);
+	size_t len = strlen(name);
+
+	return path_len > len && path[path_len - len - 1] == '/' &&
+	       text_equals(path + path_len - len, name);
+}
+
+/* A file that no table has is for every capability: each branch of the driver has new ones. */
+static bool is_wanted(const struct nvidia_cdi_reader *reader, const char *path)
+{
+	const struct nvidia_file *const tables[] = {nvidia_programs, nvidia_shared_data,
+						    nvidia_etc_data, nvidia_sockets};
+	uint32_t capabilities = reader->wish->spec->capabilities;
+	const struct nvidia_library *library =
+		reader->version ? nvidia_find_library(base_name(path), reader->version)
+				: NULL;
+
+	if (library) {
+		return library->capabilities & capabilities;
+	}
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		for (const struct nvidia_file *row = tables[i]; row->name; row++) {
+			if (ends_with_name(path, row->name)) {
+				return row->capabilities & capabilities;
+			}
+		}
+	}
+	return true;
+}
+
+static void note_unwanted(struct nvidia_cdi_reader *reader, const char *path)
+{
+	reader->unwanted =
+		xgrow(reader->unwanted, reader->n_unwanted, sizeof(*reader->unwanted));
+	reader->unwanted[reader->n_unwanted++] = path;
+}
+
+/* By the two libraries that the toolkit takes the version from as well. */
+static int check_version(const struct nvidia_cdi_reader *reader, const char *path,
+			 struct err *err)
+{
+	static const char *const starts[] = {"libcuda.so.", "libnvidia-ml.so."};
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		const char *version = name + strlen(starts[i]);
+
+		/* Of "libcuda.so.1" it cannot be told. */
+		if (reader->version && text_starts_with(name, starts[i]) &&
+		    strchr(version, '.') && !text_equals(version, reader->version)) {
+			return nvidia_cdi_refuse_stale(
+				reader, err, "it is of driver %.40s, and %s is running",
+				version, reader->version);
+		}
+	}
+	return 0;
+}
+
+static int check_versions(const struct nvidia_cdi_reader *reader,
+			  const struct cdi_edits *edits, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < edits->n_mounts && r == 0; i++) {
+		r = check_version(reader, edits->mounts[i].ctr_path, err);
+	}
+	return r;
+}
+
+/* ---- mounts -------------------------------------------------------------------------- */
+
+/* What cannot be given, as others will see in the warning. */
+static void leave_out(const struct nvidia_cdi_reader *reader, const char *path,
+		      const char *why)
+{
+	driver_files_warn(reader->files,
+			  "CDI specification '%s': '%.200s' is left out: %s",
+			  reader->file, path, why);
+}
+
+/* One of another machine is a file like any other. */
+static enum driver_file_kind look_at_library(int fd, const char *path,
+					     struct elf_library *ret)
+{
+	const char *name = base_name(path);
+
+	if (text_starts_with(name, "lib") && strstr(name, ".so") &&
+	    elf_read_library(fd, ret) == 0) {
+		if (ret->bits == 64 && ret->machine == elf_machine_64) {
+			return DRIVER_LIBRARY;
+		}
+		if (ret->bits == 32 && ret->machine == elf_machine_32) {
+			return DRIVER_LIBRARY_32;
+		}
+	}
+	return DRIVER_FILE;
+}
+
+static void add_file(struct nvidia_cdi_reader *reader, enum driver_file_kind kind,
+		     const char *host_path, const char *ctr_path, const char *soname)
+{
+	struct driver_file *file =
+		driver_files_add(reader->files, kind, host_path, ctr_path + 1);
+
+	if (file && soname && *soname) {
+		driver_files_add_link(reader->files, file, soname);
+	}
+	if (file) {
+		driver_files_add_link(reader->files, file, ctr_path);
+	}
+}
+
+static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *mount,
+		     struct err *err)
+{
+	struct elf_library library = {0};
+	autofree char *path = NULL;
+	autoclose int fd = -1;
+	enum driver_file_kind kind;
+	int r;
+
+	/* Of a driver's socket only the path is looked at: opening it is no use. */
+	fd = host_open_file(reader->host, mount->host_path, &path);
+	if (fd >= 0) {
+		kind = look_at_library(fd, mount->ctr_path, &library);
+		add_file(reader, kind, path, mount->ctr_path, library.soname);
+		return 0;
+	}
+	r = host_find_file(reader->host, mount->host_path, S_IFSOCK, &path);
+	if (r == 0) {
+		add_file(reader, DRIVER_SOCKET, path, mount->ctr_path, NULL);
+	} else if (r == -EINVAL) {
+		leave_out(reader, mount->host_path,
+			  "on the host it is neither a file nor a socket");
+	} else {
+		return nvidia_cdi_refuse_stale(reader, err, "'%.200s' is not there",
+					       mount->host_path);
+	}
+	return 0;
+}
+
+static int read_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *mount,
+		      struct err *err)
+{
+	int r = check_path(reader, "containerPath", mount->ctr_path, err);
+
+	if (r == 0) {
+		r = check_path(reader, "hostPath", mount->host_path, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (!is_wanted(reader, mount->ctr_path)) {
+		note_unwanted(reader, mount->ctr_path);
+		return 0;
+	}
+	if (is_no_place(mount->ctr_path)) {
+		leave_out(reader, mount->ctr_path, "no place for a file");
+		return 0;
+	}
+	if (mount->type && !text_equals(mount->type, "bind")) {
+		leave_out(reader, mount->ctr_path, "it is no bind mount");
+		return 0;
+	}
+	return add_mount(reader, mount, err);
+}
+
+/* ---- links --------------------------------------------------------------------------- */
+
+/* "TARGET::LINK" of a create-symlinks hook. */
+struct wanted_link {
+	char *target;
+	char *path;
+};
+
+struct wanted_links {
+	struct wanted_link *link;
+	size_t n;
+};
+
+static void wanted_links_clear(struct wanted_links *links)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		free(links->link[i].target);
+		free(links->link[i].path);
+	}
+	free(links->link);
+}
+DEFINE_CLEANUP(struct wanted_links, wanted_links_clear)
+
+/* The hook's own name, "create-symlinks"; NULL: it is none of the toolkit's. */
+static const char *name_of_hook(const struct cdi_hook *hook)
+{
+	const char *slash = strrchr(hook->path, '/');
+	const char *program = slash ? slash + 1 : hook->path;
+
+	if (text_equals(program, "nvidia-cdi-hook")) {
+		return hook->n_args > 1 ? hook->args[1] : NULL;
+	}
+	if (text_equals(program, "nvidia-ctk") && hook->n_args > 2 &&
+	    text_equals(hook->args[1], "hook")) {
+		return hook->args[2];
+	}
+	return NULL;
+}
+
+static void take_link(const char *text, struct wanted_links *links)
+{
+	const char *colons = strstr(text, "::");
+
+	if (colons) {
+		links->link = xgrow(links->link, links->n, sizeof(*links->link));
+		links->link[links->n++] = (struct wanted_link){
+			.target = xstrndup(text, (size_t)(colons - text)),
+			.path = xstrdup(colons + 2),
+		};
+	}
+}
+
+static void collect_links(const struct cdi_edits *edits, struct wanted_links *links)
+{
+	static const char option[] = "--link";
+
+	for (size_t i = 0; i < edits->n_hooks; i++) {
+		const struct cdi_hook *hook = &edits->hooks[i];
+		const char *name = name_of_hook(hook);
+
+		if (!name || !text_equals(name, "create-symlinks")) {
+			continue;
+		}
+		for (size_t arg = 2; arg < hook->n_args; arg++) {
+			if (text_equals(hook->args[arg], option) &&
+			    arg + 1 < hook->n_args) {
+				take_link(hook->args[++arg], links);
+			} else if (text_starts_with(hook->args[arg], "--link=")) {
+				take_link(hook->args[arg] + strlen("--link="), links);
+			}
+		}
+	}
+}
+
+/* Where @target leads from the directory of @link, "." and ".." taken away; "" above the
+   root. To free(). */
+static char *follow(const char *link, const char *target)
+{
+	size_t dir_len = (size_t)(base_name(link) - link);
+	autofree char *all = *target == '/'
+				     ? xstrdup(target)
+				     : xasprintf("%.*s%s", (int)dir_len, link, target);
+	char *path = xcalloc(strlen(all) + 2, 1);
+	size_t len = 0;
+
+	for (const char *part = all; *part;) {
+		size_t n = strcspn(part, "/");
+
+		if (n == 2 && part[0] == '.' && part[1] == '.') {
+			while (len > 0 && path[--len] != '/') {
+				continue;
+			}
+		} else if (n > 0 && !(n == 1 && part[0] == '.')) {
+			path[len++] = '/';
+			memcpy(path + len, part, n);
+			len += n;
+		}
+		part += n;
+		part += *part == '/';
+	}
+	path[len] = '\0';
+	return path;
+}
+
+/* Is it this file's place, or in the same directory its SONAME? The toolkit leaves SONAMEs
+   to ldconfig, or did until 1.18. */
+static bool is_file_at(const struct driver_file *file, const char *path)
+{
+	const char *place = file->place;
+	const char *slash = strrchr(place, '/');
+	size_t dir_len = slash ? (size_t)(slash - place) + 1 : 0;
+	bool is_library = file->kind == DRIVER_LIBRARY || file->kind == DRIVER_LIBRARY_32;
+
+	if (text_equals(place, path + 1)) {
+		return true;
+	}
+	return is_library && file->n_links > 0 &&
+	       (size_t)(base_name(path) - path) == dir_len + 1 &&
+	       strncmp(place, path + 1, dir_len) == 0 &&
+	       text_equals(file->links[0], base_name(path));
+}
+
+static struct driver_file *find_file(const struct nvidia_cdi_reader *reader,
+				     const char *path)
+{
+	for (size_t i = 0; i < reader->files->n_files; i++) {
+		if (is_file_at(&reader->files->files[i], path)) {
+			return &reader->files->files[i];
+		}
+	}
+	return NULL;
+}
+
+/* By its place, or any name of a library: that of an unwanted one is not looked up. */
+static bool is_unwanted(const struct nvidia_cdi_reader *reader, const char *path)
+{
+	for (size_t i = 0; i < reader->n_unwanted; i++) {
+		const char *unwanted = reader->unwanted[i];
+		const char *suffix = strstr(unwanted, ".so.");
+		size_t len = suffix ? (size_t)(suffix - unwanted) + strlen(".so")
+				    : strlen(unwanted) + 1;
+
+		if (strncmp(unwanted, path, len) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct wanted_link *find_link(const struct wanted_links *links,
+					   const char *path)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		if (text_equals(links->link[i].path, path)) {
+			return &links->link[i];
+		}
+	}
+	return NULL;
+}
+
+/* Leads straight to the file: between it and the image's directories nothing may depend on
+   other links that an image could have in another way. */
+static int add_link(const struct nvidia_cdi_reader *reader,
+		    const struct wanted_links *links, const struct wanted_link *link,
+		    struct err *err)
+{
+	const struct wanted_link *at = link;
+	int r = check_path(reader, "link", link->path, err);
+
+	/* Those to nodes come with the nodes. */
+	if (r < 0 || is_no_place(link->path)) {
+		return r;
+	}
+	for (size_t depth = 0; at && depth < LINK_DEPTH; depth++) {
+		autofree char *path = follow(at->path, at->target);
+		struct driver_file *file = *path ? find_file(reader, path) : NULL;
+
+		if (file) {
+			driver_files_add_link(reader->files, file, link->path);
+			return 0;
+		}
+		if (is_unwanted(reader, path)) {
+			return 0;
+		}
+		at = *path ? find_link(links, path) : NULL;
+	}
+	leave_out(reader, link->path, "a link to none of its files");
+	return 0;
+}
+
+int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader,
+			  const struct cdi_edits *const *edits, size_t n, struct err *err)
+{
+	cleanup(wanted_links_clearp) struct wanted_links links = {0};
+
+	/* Says better what is wrong than the first file that is not there. */
+	for (size_t i = 0; i < n; i++) {
+		if (check_versions(reader, edits[i], err) < 0) {
+			return -err->code;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < edits[i]->n_mounts; j++) {
+			if (read_mount(reader, &edits[i]->mounts[j], err) < 0) {
+				return -err->code;
+			}
+		}
+		collect_links(edits[i], &links);
+	}
+	for (size_t i = 0; i < links.n; i++) {
+		if (add_link(reader, &links, &links.link[i], err) < 0) {
+			return -err->code;
+		}
+	}
+	return 0;
+}
+
+/* ---- the process --------------------------------------------------------------------- */
+
+/* These are done here: links, the loader's cache, the driver's parameters. */
+static bool is_done_here(const struct cdi_hook *hook)
+{
+	static const char *const names[] = {"create-symlinks", "update-ldcache",
+					    "disable-device-node-modification"};
+	const char *name = name_of_hook(hook);
+
+	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (text_equals(name, names[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int read_hook(struct nvidia_cdi_reader *reader, const struct cdi_hook *hook,
+		     struct err *err)
+{
+	autofree char *path = NULL;
+
+	if (is_done_here(hook)) {
+		return 0;
+	}
+	if (check_path(reader, "hook", hook->path, err) < 0) {
+		return -err->code;
+	}
+	if (host_find_file(reader->host, hook->path, S_IFREG, &path) < 0) {
+		return nvidia_cdi_refuse_stale(
+			reader, err, "its hook '%.200s' is not there", hook->path);
+	}
+	driver_files_add_hook(reader->files, hook);
+	return 0;
+}
+
+int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
+			    const struct cdi_edits *edits, struct err *err)
+{
+	struct driver_files *files = reader->files;
+
+	for (size_t i = 0; i < edits->n_hooks; i++) {
+		if (read_hook(reader, &edits->hooks[i], err) < 0) {
+			return -err->code;
+		}
+	}
+	for (size_t i = 0; i < edits->n_env; i++) {
+		driver_files_add_env(files, edits->env[i]);
+	}
+	for (size_t i = 0; i < edits->n_gids; i++) {
+		files->gids = xgrow(files->gids, files->n_gids, sizeof(*files->gids));
+		files->gids[files->n_gids++] = edits->gids[i];
+	}
+	if (edits->has_net_devices) {
+		leave_out(reader, "netDevices", "network interfaces are no GPU's");
+	}
+	if (edits->has_rdt) {
+		leave_out(reader, "intelRdt", "it is no GPU's");
+	}
+	return 0;
+}
