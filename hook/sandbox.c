@@ -113,7 +113,8 @@ static int keep_capabilities(const cap_value_t *wanted, size_t n, struct err *er
    piece, and must neither give it back nor want a mapping. Untouched pages cost nothing. */
 static int reserve_memory(size_t bytes, struct err *err)
 {
-	void *memory;
+	/* A compiler may leave out an allocation that nobody looks at, and clang does. */
+	void *volatile memory;
 
 	(void)mallopt(M_MMAP_MAX, 0);
 	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);

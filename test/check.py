@@ -233,9 +233,9 @@ def sanitized_suite(script, *args):
     return e2e_suite(script, *args, limit=420, build_name="sanitize")
 
 
-def attack_suite(script, *args, limit=180):
-    program = os.path.join(BUILD, "release", PROGRAM)
-    return tap_suite("release", f"test/attack/{script}", "--hook", program, *args, limit=limit)
+def attack_suite(script, *args, limit=180, build_name="release"):
+    program = os.path.join(BUILD, build_name, PROGRAM)
+    return tap_suite(build_name, f"test/attack/{script}", "--hook", program, *args, limit=limit)
 
 
 def why_no_fuzzing():
@@ -298,14 +298,18 @@ def vm_suite(machine, *suites):
 SUITES = {
     "unit": lambda: unit_suite("release"),
     "unit-sanitized": lambda: unit_suite("sanitize"),
+    # What the other compiler makes of it is run as well, not only built.
+    "unit-clang": lambda: unit_suite("clang-werror"),
     "cases": lambda: cases_suite("release"),
     "cases-sanitized": lambda: cases_suite("sanitize"),
+    "cases-clang": lambda: cases_suite("clang-werror"),
     "lint": lambda: tap_suite("release", "test/lint/lint.py", RELEASE, limit=300),
     "analyzer": lambda: analyze_suite("gcc", "gcc-werror"),
     "clang-tidy": lambda: analyze_suite("clang-tidy", "clang-werror"),
     "hardening": lambda: tap_suite("release", "test/lint/hardening.py",
                                    os.path.join(RELEASE, PROGRAM), limit=60),
     "e2e-direct": lambda: e2e_suite("direct.py"),
+    "e2e-direct-clang": lambda: e2e_suite("direct.py", build_name="clang-werror"),
     "e2e-precreate": lambda: e2e_suite("precreate.py"),
     "e2e-settings": lambda: e2e_suite("settings.py"),
     "e2e-runc-v1": lambda: e2e_suite("oci.py", "runc-v1"),
@@ -346,6 +350,7 @@ SUITES = {
     "e2e-driver-runc-v2": lambda: e2e_suite("driver_oci.py", "runc-v2"),
     "e2e-driver-crun": lambda: e2e_suite("driver_oci.py", "crun"),
     "attack-direct": lambda: attack_suite("regress.py"),
+    "attack-direct-clang": lambda: attack_suite("regress.py", build_name="clang-werror"),
     "attack-devices": lambda: attack_suite("devices.py"),
     "attack-runc": lambda: attack_suite("runtime.py", "runc-v1"),
     # Where the device rules are, only what it calls differs.
@@ -380,6 +385,7 @@ LONG_SUITES = {
     "e2e-undo-private": lambda: e2e_suite("undo.py", "private", "all", limit=3600),
     "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", "all", limit=3600),
     "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", "all", limit=3600),
+    "e2e-undo-driver": lambda: e2e_suite("undo.py", "driver", "all", limit=3600),
     "fuzz": lambda: fuzz_suite(600),
     "attack-race": lambda: attack_suite("race.py", "100000", limit=7200),
     "attack-driver": lambda: attack_suite("driver_files.py", "10000", limit=3600),
