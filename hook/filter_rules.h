@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -71,6 +72,12 @@ struct filter_rule {
 #define PLACEHOLDER_MODE  (S_IFREG | 0444)
 #define PRIVATE_NODE_MODE (S_IFCHR | 0600)
 
+/* The peer of a socket is chosen by connect(), on the host's side, or not at all. */
+#define NO_ADDRESS 0
+
+/* What takes a mount back follows no link. */
+#define UNDO_UMOUNT (MNT_DETACH | UMOUNT_NOFOLLOW)
+
 /* Giving a lease back: with descriptors of the state directory, which is open. */
 /* glibc's poll() is ppoll where there is no poll, as on arm64. */
 #define LEDGER_RULES                                                           \
@@ -79,15 +86,15 @@ struct filter_rule {
 		ANY(ppoll_time64), ANY(clock_gettime64)
 
 /* What is undone, and how it is reported, in the container's mount namespace. */
-#define CONTAINER_RULES                                                                \
-	ANY(openat2), ANY(fstat), ANY(newfstatat), ANY(statx), ANY(readlinkat),        \
-		ANY(mkdirat), ANY(symlinkat), ANY(unlinkat), ANY(move_mount),          \
-		ANY(umount2), ANY(fchdir), ANY(close), ANY(write), ANY(sendto),        \
-		ANY(setfsuid), ANY(setfsgid), ANY(geteuid), ANY(getegid), ANY(getpid), \
-		ANY(wait4), ANY(open_tree), ANY(mount_setattr), ANY(fstatfs),          \
-		WHEN(bpf, 0, BPF_PROG_ATTACH), ANY(fstat64), ANY(fstatat64),           \
-		ANY(fstatfs64), ANY(setfsuid32), ANY(setfsgid32), ANY(geteuid32),      \
-		ANY(getegid32), LEDGER_RULES
+#define CONTAINER_RULES                                                                  \
+	ANY(openat2), ANY(fstat), ANY(newfstatat), ANY(statx), ANY(readlinkat),          \
+		ANY(mkdirat), ANY(symlinkat), ANY(unlinkat), ANY(move_mount),            \
+		WHEN(umount2, 1, UNDO_UMOUNT), ANY(fchdir), ANY(close), ANY(write),      \
+		WHEN(sendto, 4, NO_ADDRESS), ANY(setfsuid), ANY(setfsgid), ANY(geteuid), \
+		ANY(getegid), ANY(getpid), ANY(wait4), ANY(open_tree),                   \
+		ANY(mount_setattr), ANY(fstatfs), WHEN(bpf, 0, BPF_PROG_ATTACH),         \
+		ANY(fstat64), ANY(fstatat64), ANY(fstatfs64), ANY(setfsuid32),           \
+		ANY(setfsgid32), ANY(geteuid32), ANY(getegid32), LEDGER_RULES
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {

@@ -30,7 +30,9 @@ CONSTANTS = {"PROT_EXEC": 4, "F_GETFL": 3, "F_SETFD": 2, "F_OFD_SETLK": 37, "AF_
              "CLONE_NEWNS": 0x20000, "BPF_PROG_LOAD": 5, "BPF_OBJ_PIN": 6, "BPF_OBJ_GET": 7,
              "BPF_PROG_ATTACH": 8, "BPF_PROG_GET_FD_BY_ID": 13,
              "BPF_OBJ_GET_INFO_BY_FD": 15, "BPF_PROG_QUERY": 16,
-             # Of filter_rules.h: a regular file for all to read, our own character device.
+             # Of filter_rules.h: a regular file for all to read, our own character device,
+             # NULL, MNT_DETACH and UMOUNT_NOFOLLOW.
+             "NO_ADDRESS": 0, "UNDO_UMOUNT": 0xa,
              "PLACEHOLDER_MODE": 0o100444, "PRIVATE_NODE_MODE": 0o020600}
 
 HEADERS = {"x86_64": "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
@@ -46,6 +48,8 @@ FORBIDDEN = {"execve", "execveat", "fork", "vfork", "clone", "clone3", "ptrace",
 # Allowed with these values of one argument alone.
 ONLY = {"unshare": [("==", 0, CONSTANTS["CLONE_NEWNS"])],
         "setns": [("==", 1, CONSTANTS["CLONE_NEWNS"])],
+        "sendto": [("==", 4, CONSTANTS["NO_ADDRESS"])],
+        "umount2": [("==", 1, CONSTANTS["UNDO_UMOUNT"])],
         "mknodat": [("==", 2, CONSTANTS["PLACEHOLDER_MODE"]),
                     ("==", 2, CONSTANTS["PRIVATE_NODE_MODE"])]}
 # Block devices, FIFOs, sockets, the file type 0, and other permissions.
@@ -171,7 +175,7 @@ def arguments_to_try(conditions, size):
     for condition in conditions:
         if condition:
             value = condition[2]
-            values |= {value, value - 1, value + 1, value | 1, value << 1}
+            values |= {value, max(value, 1) - 1, value + 1, value | 1, value << 1}
             if size == 64:
                 values |= {value | 1 << 32, value << 32}
     positions = {condition[1] for condition in conditions if condition} or {0}

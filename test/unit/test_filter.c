@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,28 +41,72 @@ static void remove_directory(void)
 
 TestSuite(filter, .init = make_directory, .fini = remove_directory);
 
-/* What mknodat() comes to in a process of its own: 0 or errno. It has a filter unless @phase
-   is FILTER_COUNT. */
-static int make(enum filter_phase phase, mode_t mode, dev_t number)
+/* Starts a process that has the filter of a phase; none if that is FILTER_COUNT. */
+static pid_t start(enum filter_phase phase)
 {
-	int status = 0;
+	struct err err = {0};
 	pid_t pid = fork();
 
 	cr_assert_geq(pid, 0);
-	if (pid == 0) {
-		struct err err = {0};
-
-		if (phase != FILTER_COUNT &&
-		    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		     filter_load(phase, &err) < 0)) {
-			_exit(255);
-		}
-		_exit(mknodat(dir_fd, "made", mode, number) < 0 ? errno : 0);
+	if (pid == 0 && phase != FILTER_COUNT &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	     filter_load(phase, &err) < 0)) {
+		_exit(255);
 	}
+	return pid;
+}
+
+static int result_of(pid_t pid)
+{
+	int status = 0;
+
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert(WIFEXITED(status));
-	(void)unlinkat(dir_fd, "made", 0);
 	return WEXITSTATUS(status);
+}
+
+/* What mknodat() comes to: 0 or errno. */
+static int make(enum filter_phase phase, mode_t mode, dev_t number)
+{
+	pid_t pid = start(phase);
+	int result;
+
+	if (pid == 0) {
+		_exit(mknodat(dir_fd, "made", mode, number) < 0 ? errno : 0);
+	}
+	result = result_of(pid);
+	(void)unlinkat(dir_fd, "made", 0);
+	return result;
+}
+
+/* Of a name that is not there. */
+static int unmount(enum filter_phase phase, int flags)
+{
+	pid_t pid = start(phase);
+
+	if (pid == 0) {
+		_exit(fchdir(dir_fd) < 0 || umount2("absent", flags) < 0 ? errno : 0);
+	}
+	return result_of(pid);
+}
+
+static int send_to(enum filter_phase phase, const struct sockaddr_un *address)
+{
+	socklen_t len = address ? sizeof(*address) : 0;
+	int fds[2];
+	pid_t pid;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
+	pid = start(phase);
+	if (pid == 0) {
+		ssize_t n =
+			sendto(fds[0], "x", 1, 0, (const struct sockaddr *)address, len);
+
+		_exit(n < 0 ? errno : 0);
+	}
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	return result_of(pid);
 }
 
 static void need_filter(void)
@@ -94,4 +141,24 @@ Test(filter, a_character_device_of_ours_can_be_made_and_no_block_device)
 	cr_expect_eq(make(FILTER_HOST, S_IFCHR | 0666, DISK), EPERM);
 	cr_expect_eq(make(FILTER_HOST, S_IFBLK | 0600, DISK), EPERM);
 	cr_expect_eq(make(FILTER_CONTAINER, S_IFCHR | 0600, DISK), EPERM);
+}
+
+Test(filter, a_mount_goes_without_following_links_alone)
+{
+	need_filter();
+	cr_expect_eq(unmount(FILTER_COUNT, MNT_DETACH), ENOENT);
+	cr_expect_eq(unmount(FILTER_CONTAINER, MNT_DETACH | UMOUNT_NOFOLLOW), ENOENT);
+	cr_expect_eq(unmount(FILTER_CONTAINER, MNT_DETACH), EPERM);
+	cr_expect_eq(unmount(FILTER_HOST, 0), EPERM);
+}
+
+Test(filter, what_is_sent_goes_to_the_peer_alone)
+{
+	const struct sockaddr_un absent = {.sun_family = AF_UNIX, .sun_path = "/absent"};
+
+	need_filter();
+	cr_expect_eq(send_to(FILTER_COUNT, &absent), ENOENT);
+	cr_expect_eq(send_to(FILTER_HOST, NULL), 0);
+	cr_expect_eq(send_to(FILTER_HOST, &absent), EPERM);
+	cr_expect_eq(send_to(FILTER_CONTAINER, &absent), EPERM);
 }
