@@ -16,6 +16,7 @@
  * no new privileges, no core dump, not traceable by others.
  *
  * Should: be the first call of main(), but for looking into the environment.
+ * Mustn't: come behind anything that opens a file or keeps a variable of the environment.
  */
 void sandbox_start(void);
 
@@ -29,6 +30,7 @@ void sandbox_start(void);
  * @parent, and seccomp's strict mode: read, write and exit are all that is left. End with
  * sandbox_exit_parser(), since exit() and _exit() are not.
  *
+ * Should: come right behind the fork, with all that is to be parsed read into memory.
  * Mustn't: be called in the process that goes on.
  */
 int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes,
@@ -45,9 +47,10 @@ _Noreturn void sandbox_exit_parser(int status);
  * else; the filter allows no socket but AF_UNIX), CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE
  * (namespaces of a process with more capabilities than ours), CAP_SETUID and CAP_SETGID
  * (file system ids of a mapped root), CAP_DAC_OVERRIDE (the container's directories),
- * CAP_KILL (not for kill(), which the filter refuses: without it the parser, which has
- * another uid, would not die with us). No other can come back: the bounding set does not
- * matter, since nothing can be executed any more.
+ * CAP_MKNOD and CAP_CHOWN (nodes of the container's own, private_node.h), CAP_KILL (not for
+ * kill(), which the filter refuses: without it the parser, which has another uid, would not
+ * die with us). No other can come back: the bounding set does not matter, since nothing can
+ * be executed any more.
  *
  * Should: come before the host or the container is looked at; while the parser works, since
  * loading the filter takes its time.
@@ -62,6 +65,8 @@ int sandbox_enter_host(struct err *err);
  * CAP_SETGID, CAP_DAC_OVERRIDE, and the container's filter, which knows no path but through
  * openat2().
  *
+ * Needs: sandbox_enter_host() before, whose filter allows this.
  * Should: be the first thing after setns().
+ * Mustn't: be called while a path of the host is still to be opened, or a mount of it cloned.
  */
 int sandbox_enter_container(struct err *err);

@@ -96,10 +96,36 @@ def check_format():
     return problems
 
 
+# What changes what a process may do, or where it is.
+PRIVILEGE = re.compile(r"\b(?:setns|unshare|set(?:res|fs)?[ug]id|setgroups|cap_set_proc|"
+                       r"capset|SECCOMP_(?:SET_)?MODE_\w+|PR_SET_\w+)\b")
+
+
+def check_contracts():
+    """Whose file changes privileges says in its header when it may be called."""
+    problems = []
+    found = set()
+    for path in sources.find("lib", "hook", ending=".c"):
+        match = PRIVILEGE.search(sources.without_comments(sources.read(path)))
+        if not match:
+            continue
+        found.add(path)
+        header = sources.read(CONTRACTS.get(path, path[:-2] + ".h"))
+        problems += [f"{path}: {match.group()} changes privileges, and its header has no "
+                     f"'{word}:'" for word in ("Needs", "Should", "Mustn't")
+                     if f" * {word}: " not in header]
+    return problems + [f"{path} was not read" for path in
+                       ("hook/sandbox.c", "hook/filter.c", *CONTRACTS) if path not in found]
+
+
+# Whose header is another's.
+CONTRACTS = {"lib/backend/apply/access_node.c": "lib/backend/apply/access.h"}
+
 CHECKS = [
     (f"functions have at most {MAX_FUNCTION_LINES} lines, files {MAX_FILE_LINES}",
      check_lengths),
     ("every file says its licence and its purpose", check_headings),
     ("every file includes its own header first", check_own_header_first),
+    ("what changes privileges says when it may be called", check_contracts),
     (f"clang-format {CLANG_FORMAT_VERSION} has nothing to change", check_format),
 ]

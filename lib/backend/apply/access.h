@@ -50,6 +50,9 @@ DEFINE_CLEANUP(struct access, access_clear)
  * Needs: CAP_SYS_PTRACE over the process, or to be its equal; for the permissions CAP_SETUID,
  * CAP_SETGID and, with a user namespace, CAP_SYS_ADMIN in it; for programs of cgroups
  * CAP_SYS_ADMIN in the initial user namespace. Without the latter two nodes are ACCESS_UNSEEN.
+ * Should: be called under a deadline: a file system of the container's may never answer.
+ * Mustn't: be called by the hook: a child of it takes the process's ids, user namespace and
+ * capabilities, to ask the kernel as that process would.
  */
 int access_look(const struct plan *plan, pid_t pid, struct access *ret, struct err *err);
 

@@ -110,6 +110,7 @@ int ctr_mount_id(int fd, const char *path, uint64_t *ret, struct err *err);
  * change also takes the file system capabilities away, so it lasts for the creating call
  * alone. Source: user_namespaces(7), setfsuid(2).
  *
+ * Needs: CAP_SETUID and CAP_SETGID where the container's root is not ours.
  * Should: be followed by ctr_create_end() on every path.
  * Mustn't: enclose anything but one mkdirat(), openat() or symlinkat().
  */

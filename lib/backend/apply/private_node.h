@@ -34,6 +34,7 @@
  * thread.
  * Should: come after all that compares mounts of the host with the container's: from then on
  * this process may be in a copy of the host's mount namespace.
+ * Mustn't: be called where somebody else needs this process in the host's mount namespace.
  */
 int private_nodes_prepare(const struct plan *plan, const struct ctr_process *process,
 			  int host_root_fd, struct bind_sources *sources,
