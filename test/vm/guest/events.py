@@ -23,6 +23,9 @@ REEXEC_FIRST = "daemon-reexec, as the first"
 UPDATE = "update by the runtime"
 SWEEP = "after all these"
 
+# The number of the project's list of attacks: systemd applies a container's unit again.
+R25 = {RELOAD, RELOAD_2, PROPERTY, RELOAD_3, REEXEC, REEXEC_FIRST}
+
 OK = "OK virtio_gpu"
 LOST = "EPERM"
 
@@ -118,7 +121,8 @@ class Row:
         want, why = self.known(event)
         outcome = {OK: "access stays", LOST: f"no access: {why}",
                    None: f"the container's other devices are as before ({why})"}[want]
-        return f"{self.name}: {event}: {outcome}"
+        number = "R25 " if event in R25 else ""
+        return f"{self.name}: {number}{event}: {outcome}"
 
     def want(self, event):
         disk = host.number(host.DISK) if self.setup.is_rootless \
