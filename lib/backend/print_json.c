@@ -333,6 +333,11 @@ static json_t *json_inventory_gpu(const struct gpu *gpu, const struct holders *h
 	for (size_t i = 0; i < gpu->n_nodes; i++) {
 		nodes = append(nodes, json_text(gpu->nodes[i].path));
 	}
+	object = put(object, "parent",
+		     gpu->partition == NO_PARTITION ? json_null() : json_text(gpu->pci));
+	object = put(object, "partition",
+		     gpu->partition == NO_PARTITION ? json_null()
+						    : json_integer(gpu->partition));
 	object = put(object, "nodes", nodes);
 	object = put(object, "numaNode", numa);
 	object = put(object, "usable", json_boolean(!gpu->unusable_reason));

@@ -140,9 +140,10 @@ static void print_request(FILE *out, const struct gpu_spec *spec)
 	table_print(out, &table, "Request   ");
 }
 
-static void add_gpu(struct table *table, const struct gpu *gpu)
+/* @name: taken */
+static void add_gpu(struct table *table, char *name, const struct gpu *gpu)
 {
-	table_take(table, xasprintf("%s:%u", gpu->vendor, gpu->index));
+	table_take(table, name);
 	table_add(table, gpu->model);
 	table_add(table, gpu->pci);
 	table_add(table, gpu->driver);
@@ -324,8 +325,10 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	}
 	print_request(out, report->spec);
 	for (size_t i = 0; i < report->n_gpus; i++) {
-		add_gpu(&gpus, report->gpus[i]);
-		table_add(&gpus, verdicts_find_reason(report->verdicts, report->gpus[i]));
+		const struct gpu *gpu = report->gpus[i];
+
+		add_gpu(&gpus, xasprintf("%s:%u", gpu->vendor, gpu->index), gpu);
+		table_add(&gpus, verdicts_find_reason(report->verdicts, gpu));
 	}
 	if (report->n_gpus == 0) {
 		(void)fputs("GPUs      none: nothing will be done\n", out);
@@ -378,17 +381,54 @@ static char *describe_holders(const struct gpu *gpu, const struct holders *holde
 	return text ? text : xstrdup("-");
 }
 
-static void add_inventory_gpu(struct table *table, const struct gpu *gpu,
-			      const struct holders *holders)
+static void add_numa_node(struct table *table, const struct gpu *gpu)
 {
-	add_gpu(table, gpu);
 	table_take(table, gpu->numa_node == NUMA_NODE_UNKNOWN
 				  ? xstrdup("-")
 				  : xasprintf("%d", gpu->numa_node));
+}
+
+/* Partitions stand indented below what they are partitions of. */
+static void add_inventory_gpu(struct table *table, const struct gpu *gpu,
+			      const struct holders *holders)
+{
+	const char *indent = gpu->partition == NO_PARTITION ? "" : "  ";
+
+	add_gpu(table, xasprintf("%s%s:%u", indent, gpu->vendor, gpu->index), gpu);
+	add_numa_node(table, gpu);
 	table_take(table, describe_nodes(gpu));
 	table_take(table, describe_holders(gpu, holders));
 	table_take(table, gpu->unusable_reason ? xasprintf("no: %s", gpu->unusable_reason)
 					       : xstrdup("yes"));
+}
+
+/*
+ * A GPU that is all partitions is in no inventory as a whole: its PCI device is the first of
+ * them. It gets a line of its own before @first, with all who have a part of it.
+ */
+static void add_whole_gpu(struct table *table, const struct gpu *first,
+			  const struct holders *holders)
+{
+	struct gpu whole = *first; /* borrows all it has */
+
+	whole.partition = NO_PARTITION;
+	add_gpu(table, xstrdup("-"), &whole);
+	add_numa_node(table, &whole);
+	table_add(table, NULL);
+	table_take(table, describe_holders(&whole, holders));
+	table_take(table, xasprintf("no: split into partitions; ask for those, %s:%u "
+				    "and on",
+				    first->vendor, first->index));
+}
+
+/* Does the inventory have no line for what this is a partition of? */
+static bool is_first_of_whole(const struct inventory *inv, size_t index)
+{
+	const struct gpu *gpu = &inv->gpus[index];
+
+	return gpu->partition != NO_PARTITION &&
+	       (index == 0 || !inv->gpus[index - 1].pci ||
+		!text_equals(inv->gpus[index - 1].pci, gpu->pci));
 }
 
 int print_list_text(FILE *out, const struct inventory *inv, const struct holders *holders,
@@ -413,6 +453,9 @@ int print_list_text(FILE *out, const struct inventory *inv, const struct holders
 		table_add(&table, titles[i]);
 	}
 	for (size_t i = 0; i < inv->n_gpus; i++) {
+		if (is_first_of_whole(inv, i)) {
+			add_whole_gpu(&table, &inv->gpus[i], holders);
+		}
 		add_inventory_gpu(&table, &inv->gpus[i], holders);
 	}
 	table_print(out, &table, "");

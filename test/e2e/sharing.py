@@ -36,11 +36,11 @@ LEDGER_CALLS = ("mkdirat", "fcntl", "renameat2", "openat2", "write", "read")
 
 
 class Host:
-    """A made host with 7 NVIDIA GPUs and a /run of its own, where the ledger is."""
+    """A made host, with 7 NVIDIA GPUs, and a /run of its own, where the ledger is."""
 
-    def __init__(self, hook, settings=None):
+    def __init__(self, hook, settings=None, manifest="nvidia8"):
         self.hook = hook
-        self.directory = container.make_host("nvidia8")
+        self.directory = container.make_host(manifest)
         self.run = f"{self.directory}/run"
         subprocess.run(["rm", "-rf", self.run], check=True)
         os.mkdir(self.run)
@@ -68,7 +68,7 @@ class Host:
     def gpus_of(self, standin):
         """Indices of the GPUs whose nodes are in the container."""
         return sorted(self.index[path] for path in standin.tree()
-                      if re.fullmatch(r"dev/nvidia\d+", path))
+                      if re.fullmatch(r"dev/(nvidia|dri/renderD)\d+", path))
 
     def held(self):
         """{index: [container ids]}, as `list` says it"""
@@ -144,6 +144,52 @@ class Rules:
             return (crowd.gets("2", [0, 1]) + crowd.gets(EXCLUSIVE, [2]) +
                     crowd.is_refused("devices=0;sharing=exclusive", "device '0'", "has it") +
                     crowd.gets("1", [0]))
+
+    def partitions_are_kept_one_by_one(self):
+        with Crowd(Host(self.hook, manifest="mi300")) as crowd:
+            problems = []
+            for number in range(8):
+                standin, result = crowd.enter("vendor=amd;sharing=exclusive")
+                nodes = [path for path in standin.tree() if "renderD" in path
+                         and "by-path" not in path]
+                problems += wanted(f"partition {number}: {result.stderr}", nodes,
+                                   [f"dev/dri/renderD{128 + number}"])
+            return problems + crowd.is_refused("vendor=amd;sharing=exclusive",
+                                               "1 amd GPU asked exclusively, 0 free")
+
+    def _split_and_whole(self, request, is_split):
+        """The GPU is split, or made whole, while a container has @request of it. @is_split:
+        when that container starts"""
+        host = Host(self.hook, manifest="mi300")
+        platform = f"{host.directory}/sys/devices/platform"
+
+        def set_split(wanted_split):
+            if os.path.exists(platform) != wanted_split:
+                os.rename(*((f"{platform}.away", platform) if wanted_split else
+                            (platform, f"{platform}.away")))
+
+        try:
+            with Crowd(host) as crowd:
+                set_split(is_split)
+                standin, result = crowd.enter(request)
+                problems = [] if result.returncode == 0 else [result.stderr]
+                set_split(not is_split)
+                listed = container.run([self.hook, "list", *host.args]).stdout
+                problems += wanted("partitions in list", listed.count("\n  amd:"),
+                                   0 if is_split else 8)
+                holder = f"container 'c{standin.pid}'"
+                for other in "vendor=amd;sharing=exclusive", "amd:1":
+                    problems += crowd.is_refused(other, "0 free", f"{holder} (process "
+                                                 f"{standin.pid}) has it exclusively")
+            return problems
+        finally:
+            set_split(True)
+
+    def whole_keeps_its_partitions_out(self):
+        return self._split_and_whole("vendor=amd;sharing=exclusive", False)
+
+    def partition_keeps_its_whole_out(self):
+        return self._split_and_whole("devices=renderD130;sharing=exclusive", True)
 
     def a_dead_container_holds_nothing(self):
         host = Host(self.hook)

@@ -272,6 +272,8 @@ Test(print, list_json_has_the_gpus_fields_then_its_own)
 			 "      \"uuid\": \"0x8a1f\",\n"
 			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
 			 "      \"driver\": \"amdgpu\",\n"
+			 "      \"parent\": null,\n"
+			 "      \"partition\": null,\n"
 			 "      \"nodes\": [\n"
 			 "        \"/dev/kfd\",\n"
 			 "        \"/dev/dri/renderD128\"\n"
@@ -288,6 +290,8 @@ Test(print, list_json_has_the_gpus_fields_then_its_own)
 			 "      \"uuid\": null,\n"
 			 "      \"model\": \"Radeon RX 7900 XTX\",\n"
 			 "      \"driver\": null,\n"
+			 "      \"parent\": null,\n"
+			 "      \"partition\": null,\n"
 			 "      \"nodes\": [\n"
 			 "        \"/dev/kfd\",\n"
 			 "        \"/dev/dri/renderD128\"\n"
@@ -552,6 +556,81 @@ Test(print, list_shows_who_holds_a_gpu_or_a_part_of_it)
 	cr_assert_eq(json_array_size(ids), 2, "%s", f.text);
 	cr_expect_str_eq(json_string_value(json_array_get(ids, 0)), "web");
 	cr_expect_str_eq(json_string_value(json_array_get(ids, 1)), "d\nb");
+}
+
+/* Partitions of one GPU that is in the inventory, and of one that is not. */
+static void add_partitions(struct fixture *f)
+{
+	static const struct {
+		const char *pci;
+		int partition;
+	} gpus[] = {{"0000:01:00.0", NO_PARTITION},
+		    {"0000:01:00.0", 0},
+		    {"0000:01:00.0", 1},
+		    {"0000:02:00.0", 0},
+		    {"0000:02:00.0", 1},
+		    {"0000:03:00.0", NO_PARTITION}};
+
+	for (unsigned int i = 0; i < sizeof(gpus) / sizeof(gpus[0]); i++) {
+		struct gpu *gpu = add_gpu(f);
+
+		free(gpu->pci);
+		gpu->pci = xstrdup(gpus[i].pci);
+		gpu->partition = gpus[i].partition;
+		gpu->index = i;
+	}
+}
+
+Test(print, list_text_is_a_tree_of_gpus_and_their_partitions)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	static const char *const starts[] = {
+		"INDEX  ", "amd:0  ", "  amd:1", "  amd:2",
+		"-      ", "  amd:3", "  amd:4", "amd:5  ",
+	};
+	const char *line;
+
+	add_partitions(&f);
+	hold(&f, "0000:02:00.0/1", "web", true);
+	line = print_list(&f, print_list_text);
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		cr_assert_eq(strncmp(line, starts[i], strlen(starts[i])), 0, "%s",
+			     f.text);
+		line = strchr(line, '\n') + 1;
+	}
+	cr_expect_str_eq(line, "");
+	/* The whole of it is held by who holds a part. */
+	cr_expect(strstr(f.text,
+			 "-        Radeon RX 7900 XTX  0000:02:00.0  amdgpu  0     "
+			 "-                   web (exclusively)  no: split into "
+			 "partitions; ask for those, amd:3 and on\n"),
+		  "%s", f.text);
+}
+
+Test(print, list_json_says_the_parent_and_the_number_of_a_partition)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	cleanup(json_decrefp) json_t *got = NULL;
+	const json_t *gpus;
+
+	add_partitions(&f);
+	got = json_loads(print_list(&f, print_list_json), 0, NULL);
+	gpus = json_object_get(got, "gpus");
+	/* The whole that is no GPU of the inventory is none in JSON either. */
+	cr_assert_eq(json_array_size(gpus), 6);
+	for (size_t i = 0; i < 6; i++) {
+		const json_t *gpu = json_array_get(gpus, i);
+		const json_t *parent = json_object_get(gpu, "parent");
+		const json_t *partition = json_object_get(gpu, "partition");
+
+		if (i == 0 || i == 5) {
+			cr_expect(json_is_null(parent) && json_is_null(partition));
+			continue;
+		}
+		cr_expect_str_eq(json_string_value(parent),
+				 i < 3 ? "0000:01:00.0" : "0000:02:00.0");
+		cr_expect_eq(json_integer_value(partition), (int)(i - 1) % 2);
+	}
 }
 
 Test(print, list_text_of_an_empty_host_says_where_to_look)
