@@ -190,7 +190,6 @@ ALLOWED = {
         "fstatat": "config.json in the bundle's descriptor",
     },
     "lib/stage/ledger.c": {
-        "open": "our own uid_map, before the container is entered",
         "fstatat": "our own namespace in a verified procfs's descriptor",
         "sys_openat2": "one name below the state directory's descriptor, or the boot's id",
         "sys_renameat2": "from our own name to another in the state directory's descriptor",
