@@ -11,6 +11,7 @@
 #include "stage/check_access.h"
 #include "stage/check_plan.h"
 #include "stage/check_policy.h"
+#include "stage/check_subset.h"
 #include "stage/explain_choice.h"
 #include "stage/inspect_container.h"
 #include "stage/take_choice.h"
@@ -224,7 +225,7 @@ static int find_files(const struct host *host, struct request *request,
 		       : r;
 }
 
-static int see_to_access(const struct request *request, struct plan *plan,
+static int see_to_access(const struct request *request, struct outcome *outcome,
 			 struct err *err)
 {
 	const struct trusted_caller caller = trusted_caller_look();
@@ -235,7 +236,12 @@ static int see_to_access(const struct request *request, struct plan *plan,
 		.is_rootless = !caller.has_all_ids,
 	};
 
-	return check_access(plan, &request->parsed.config.container, &terms, err);
+	if (terms.is_rootless) {
+		check_subset_warn(&outcome->inventory, &outcome->selection,
+				  &outcome->plan);
+	}
+	return check_access(&outcome->plan, &request->parsed.config.container, &terms,
+			    err);
 }
 
 int outcome_plan(struct host *host, struct request *request, enum purpose purpose,
@@ -269,7 +275,7 @@ int outcome_plan(struct host *host, struct request *request, enum purpose purpos
 		r = check_plan(&outcome->plan, err);
 	}
 	if (r == 0) {
-		r = see_to_access(request, &outcome->plan, err);
+		r = see_to_access(request, outcome, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;
 }

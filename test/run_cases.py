@@ -19,6 +19,8 @@ A case is a directory; its name says the fact. In it:
   rootfs        name of a manifest in test/hosts; its tree becomes the container's root.
                 Without it that is root-debian, which is what --gpu takes for granted, too
   needs-nodes   empty: without the host's device nodes the case is skipped
+  rootless      empty: the program runs in a user namespace of its own, as it does below a
+                rootless engine
 
 and one of
 
@@ -55,9 +57,10 @@ import schema_check  # noqa: E402
 
 KEY = "io.oci-gpu-hook.gpu"
 INPUTS = {"request", "config.json", "args"}
-EXTRAS = {"host", "rootfs", "needs-nodes", "settings.json"}
+EXTRAS = {"host", "rootfs", "needs-nodes", "rootless", "settings.json"}
 WANTS = {"want.plan": 0, "want.text": 0, "want.error": 1, "want.usage": 2}
 TIMEOUT_S = 30
+ROOTLESS = ["unshare", "--user", "--map-root-user"]
 
 # What an error line starts with when the same value comes from the command line.
 READ_ANNOTATION = f"read annotation '{KEY}': "
@@ -99,6 +102,7 @@ class Case:
         self.host = self.texts.get("host", "").strip()
         self.rootfs = self.texts.get("rootfs", "root-debian").strip()
         self.needs_nodes = "needs-nodes" in files
+        self.is_rootless = "rootless" in files
 
     def bundle_config(self):
         """Text of the bundle's config.json, or None."""
@@ -226,7 +230,7 @@ def run_one(case, way, args, binary, host):
     if path:
         args = [*args, "--host-root", str(path)]
     done = subprocess.run(
-        [binary, *args],
+        [*(ROOTLESS if case.is_rootless else []), binary, *args],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=TIMEOUT_S,
@@ -254,6 +258,15 @@ def run_one(case, way, args, binary, host):
     return [f"{way}: {line}" for line in problems]
 
 
+def can_be_rootless():
+    """May a user namespace be made, and is there the tool for it?"""
+    try:
+        return not subprocess.run([*ROOTLESS, "true"], capture_output=True, check=False,
+                                  timeout=TIMEOUT_S).returncode
+    except OSError:
+        return False
+
+
 def run_case(directory, binary, hosts, scratch):
     """Runs one case in every way. Returns what is wrong, as lines."""
     try:
@@ -264,6 +277,8 @@ def run_case(directory, binary, hosts, scratch):
         return [f"the case is wrong: {error}"]
     if case.needs_nodes and not host[1]:
         raise SkipCase("device nodes cannot be made here, that needs root")
+    if case.is_rootless and not can_be_rootless():
+        raise SkipCase("user namespaces cannot be made here")
     bundle = scratch / "bundle" / case.name
     config = case.bundle_config()
     bundle.mkdir(parents=True)

@@ -100,6 +100,10 @@ static void set_compute(struct gpu *gpu, const struct kfd_node *kfd_node,
 {
 	gpu->can_compute = kfd_node != NULL;
 	if (kfd_node) {
+		/* Source: Linux amdkfd, kfd_devcgroup_check_permission(); ROCm issue 3144. */
+		gpu->trouble_without_cgroup =
+			"ROCm sees them, cannot open their render nodes, and may not "
+			"start (hsa_init error 0x1008)";
 		copy_node(gpu, kfd_device);
 	}
 }

@@ -76,6 +76,10 @@ struct gpu {
 	char *partition_name;
 	int numa_node; /* or NUMA_NODE_UNKNOWN */
 	bool can_compute;
+	/* Its driver takes a program to be allowed every GPU that the device cgroup allows, and
+	   not those whose nodes are there: what happens to one without a device cgroup. A
+	   literal, or NULL: nothing. */
+	const char *trouble_without_cgroup;
 
 	/* NULL: usable; else why not, and what to do: "no render node". */
 	char *unusable_reason;

@@ -270,6 +270,39 @@ class Suite:
         self.podman.groups = []
         return problems
 
+    def some_of_several_amd_gpus(self):
+        """ROCm is kept to some of the GPUs by the device cgroup alone, which a rootless
+        container has not: there log and plan warn, and only where some are left out."""
+        log = f"{self.podman.home}/subset.log"
+        settings = f"{self.podman.home}/subset.json"
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"log": {"target": f"file:{log}", "level": "warning"}}, file)
+        os.chmod(settings, 0o644)
+        host = container.make_host("amd2")
+        hooks = self.podman.hooks_dir("subset", "--config", settings, host=host)
+        words = "'/dev/kfd' leads to 1 more GPU than are given, from amd:2 on: a rootless " \
+            "container has no device cgroup"
+        problems = []
+        # amd:1 there cannot compute: it is none of those that /dev/kfd leads to.
+        for value, is_some in (("amd:1", True), ("amd:all", False),
+                               ("vendor=amd;capabilities=graphics", False)):
+            self.podman.report(*self.ask(value), hooks=hooks)
+            lines = []
+            if os.path.exists(log):
+                with open(log, encoding="utf-8") as file:
+                    lines = file.read().splitlines()
+                os.unlink(log)
+            said = {"log": lines}
+            if self.podman.is_rootless:
+                result = self.podman.call("unshare", self.podman.hook, "plan", "--gpu", value,
+                                          "--host-root", host, "--config", settings)
+                said["plan"] = result.stdout.splitlines()
+            for what, texts in said.items():
+                n = sum(words in text for text in texts)
+                if n != (is_some and self.podman.is_rootless):
+                    problems.append(f"{value}: {n} warnings in the {what}: {texts}")
+        return problems
+
     def readonly_root(self):
         # podman's /tmp is nodev then, which says EACCES before the device filter is asked;
         # a rootless container cannot even make the node.
@@ -386,7 +419,7 @@ class Suite:
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
-                 "driver_committed"]
+                 "driver_committed", "some_of_several_amd_gpus"]
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names += ["other_user_with_group", "other_user_without_group",
