@@ -180,6 +180,7 @@ class Direct(Setup):
     def __init__(self, name, runtime, is_systemd):
         super().__init__(name)
         self.has_unit = is_systemd
+        self.rules = [{"allow": False, "access": "rwm"}, FUSE_RULE]
         self.command = [runtime, "--root", f"{WORK}-state/{name}",
                         *(["--systemd-cgroup"] if is_systemd else [])]
         self.runtime_command = self.command
@@ -205,7 +206,7 @@ class Direct(Setup):
             "hooks": {} if way is PRECREATE else {way.stage: way.hooks()},
             "linux": {
                 "cgroupsPath": group, "devices": [FUSE_NODE],
-                "resources": {"devices": [{"allow": False, "access": "rwm"}, FUSE_RULE]},
+                "resources": {"devices": self.rules},
                 "namespaces": [{"type": name} for name in
                                ("pid", "ipc", "uts", "mount", "network", "cgroup")]},
         }

@@ -16,6 +16,7 @@ import access
 import bus
 import events
 import host
+import jit_harden
 import pool
 import setups
 import storm
@@ -23,7 +24,7 @@ import tap
 
 
 # What is run unless suites are named.
-USUAL = ["host", "access", "events", "storm", "bus"]
+USUAL = ["host", "access", "events", "jit-harden", "storm", "bus"]
 
 
 def call(test):
@@ -116,16 +117,6 @@ def run_access(out, chosen, before):
         out.check(f"{setup}: {name}", problems)
 
 
-def still_there(before):
-    """systemd takes a moment to remove a unit whose processes are gone."""
-    for _ in range(50):
-        new = host.left_over() - before
-        if not new:
-            return []
-        time.sleep(0.2)
-    return sorted(new)
-
-
 def run_events(out, chosen, ways, machine):
     table = events.Events(chosen, ways, machine)
     problems = call(lambda: table.run() or [])
@@ -145,6 +136,14 @@ def run_storm(out, chosen):
         out.note(f"storm: {line}")
     for name, problems in results:
         out.check(f"storm: {name}", problems)
+
+
+def run_jit_harden(out, chosen):
+    notes, results = jit_harden.run([setup for setup in chosen if not setup.is_rootless])
+    for line in notes:
+        out.note(f"jit-harden: {line}")
+    for name, problems in results:
+        out.check(f"jit-harden: {name}", problems)
 
 
 def run_bus(out, chosen):
@@ -201,6 +200,7 @@ def main():
         "host": lambda: run_host(out),
         "access": lambda: run_access(out, everything, before),
         "events": lambda: run_events(out, lasting, setups.WAYS, job["machine"]),
+        "jit-harden": lambda: run_jit_harden(out, everything),
         "storm": lambda: run_storm(out, everything),
         "compare": lambda: run_events(out, [s for s in lasting if not s.is_rootless],
                                       setups.PARTS, job["machine"]),
@@ -227,7 +227,7 @@ def main():
         suites[name]()
         out.suite_done(name)
     if before:
-        out.check("nothing is left behind", still_there(before))
+        out.check("nothing is left behind", host.still_there(before))
     if out.failed:
         # The kernel's own lines are on the console already.
         sys.stderr.write(host.run(["journalctl", "--no-pager", "--output=short-monotonic",
