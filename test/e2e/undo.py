@@ -14,6 +14,9 @@ private: the process may not open the host's nodes, and gets nodes of its own (g
 systemd, pin: in a group (version 2) that is a unit of systemd's, which filters by DeviceAllow
 or attaches a pinned program.
 driver: NVIDIA's libraries, in an image that has a link of its own and a loader's cache.
+
+With a PROGRAM that has sanitizers the calls fail that are none of theirs, and what is looked
+for besides is bad memory and open descriptors: see Suite.sanitized_tests().
 """
 
 import os
@@ -53,6 +56,13 @@ SPECIAL = {"openat2": ("ENOENT", "ELOOP", "ENOTDIR", "EXDEV", "EEXIST"), "mkdira
 # What takes back. The link that an image had comes back by two calls, under another name first.
 UNDOES = {"umount2", "fchdir", "unlinkat", "bpf", "write", "symlinkat", "renameat2"}
 TEMPORARY = "/.oci-gpu-hook."
+
+# What a sanitizer's runtime does not call itself.
+OWN_CALLS = {"openat2", "pidfd_open", "open_tree", "mount_setattr", "setns", "move_mount",
+             "symlinkat", "mkdirat", "unlinkat", "renameat2", "fsopen", "fsconfig", "fsmount",
+             "mknodat", "statx", "fstatfs", "bpf", "socket", "connect", "sendto", "poll",
+             "getdents64", "pread64", "lseek", "fchdir", "umount2", "capset", "renameat",
+             "fchownat", "fchmodat", "getxattr"}
 
 # Of the driver's files.
 OWN_DIR = "run/oci-gpu-hook/nvidia"
@@ -107,13 +117,15 @@ class Suite:
         if kind is Image:
             kind.make_image(self.bundle.rootfs)
         self.wanted = None
+        self.is_sanitized = sandbox.is_sanitized(hook)
+        self.environment = ["-E", "ASAN_OPTIONS=detect_leaks=0"] if self.is_sanitized else []
 
     def standin(self):
         return self.kind(self.bundle, self.version)
 
     def call(self, standin, *strace_options):
-        wrapper = ["strace", "-o", f"{sandbox.WORK}/trace", *strace_options] \
-            if strace_options else []
+        wrapper = ["strace", "-o", f"{sandbox.WORK}/trace", *self.environment,
+                   *strace_options] if strace_options else []
         return run_hook(self.hook, standin.state(), *self.args, wrapper=wrapper)
 
     def outcome(self, standin):
@@ -285,6 +297,20 @@ class Suite:
             errors.append(ERRORS[at % len(ERRORS)])
         return errors + list(SPECIAL.get(name, ()) if is_late else ())
 
+    def sanitized_tests(self):
+        """Each call that is the program's alone fails: no bad access, and no descriptor that
+        is still open at the end. Leaks are not looked for: that needs ptrace, as strace does."""
+        calls, *_ = self.list_calls()
+        if self.kind is Image:
+            # Driver files of the host that cannot be read are none: a warning.
+            calls = calls[calls.index(("pidfd_open", 1)):]
+        calls = [call for call in calls if call[0] in OWN_CALLS]
+        yield ("the list of calls has all of the work in it",
+               lambda: self.check_list(calls, None))
+        for name, number in calls:
+            yield (f"EIO at {name} no. {number}",
+                   lambda name=name, number=number: self.fail_at(name, number, "EIO"))
+
     def tests(self):
         calls, parser, parsers_own = self.list_calls()
         # Before the container's process is opened nothing can have been changed.
@@ -332,6 +358,8 @@ class Suite:
         if self.kind is Private:
             needed |= {"mknodat", "fchownat", "fchmodat", "getxattr"}
         missing = [f"no {name} among the calls" for name in sorted(needed - names)]
+        if parser is None:
+            return missing
         return missing + [f"no {name} among the parser's calls" for name in sorted(
             {"setresuid", "capset", "prctl", "write"} - {name for name, _ in parser})]
 
@@ -417,7 +445,8 @@ def main():
     if options.kind == "pin":
         systemd.mount_bpffs()
     suite = Suite(options.hook, KINDS[options.kind], version, options.much == "all")
-    return sandbox.run_tests(suite.tests(), options.only)
+    tests = suite.sanitized_tests() if suite.is_sanitized else suite.tests()
+    return sandbox.run_tests(tests, options.only)
 
 
 if __name__ == "__main__":
