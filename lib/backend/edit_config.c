@@ -300,9 +300,9 @@ static json_t *append_texts(json_t *array, char *const *texts, size_t n)
 
 /* Others' hooks that a specification names; where there is nothing to say a member is left
    out. */
-static json_t *make_kept_hook(const struct cdi_hook *hook)
+static json_t *make_kept_hook(const struct cdi_hook *hook, const char *path)
 {
-	json_t *object = json_pack("{s:s,s:o}", "path", hook->path, "args",
+	json_t *object = json_pack("{s:s,s:o}", "path", path, "args",
 				   append_texts(json_array(), hook->args, hook->n_args));
 
 	if (object && hook->n_env > 0 &&
@@ -324,12 +324,14 @@ static int add_kept_hooks(struct additions *additions, const struct plan *plan,
 {
 	for (size_t i = 0; i < plan->n_hooks; i++) {
 		enum place_id id = config_place_of_stage(plan->hooks[i].stage);
+		autofree char *path = NULL;
 
 		if (id == PLACE_COUNT) {
 			return err_set(err, EINVAL, "hook '%s': there is no stage '%s'",
 				       plan->hooks[i].path, plan->hooks[i].stage);
 		}
-		if (add(additions, id, make_kept_hook(&plan->hooks[i]), err) < 0) {
+		path = host_path(additions, plan->hooks[i].path);
+		if (add(additions, id, make_kept_hook(&plan->hooks[i], path), err) < 0) {
 			return -err->code;
 		}
 	}

@@ -236,11 +236,15 @@ static int read_soname(const struct image *image, char *ret)
 	uint64_t name = 0;
 	uint64_t offset = 0;
 	size_t n;
+	int r;
 
 	ret[0] = '\0';
-	if (image->dynamic.size > sizeof(table) ||
-	    read_at(image, image->dynamic.offset, table, image->dynamic.size) < 0) {
+	if (image->dynamic.size > sizeof(table)) {
 		return -ENOEXEC;
+	}
+	r = read_at(image, image->dynamic.offset, table, image->dynamic.size);
+	if (r < 0) {
+		return r;
 	}
 	n = image->dynamic.size / entry_len;
 	for (size_t i = 0; i < n; i++) {

@@ -174,36 +174,65 @@ static void leave_out(const struct nvidia_cdi_reader *reader, const char *path,
 			  reader->file, path, why);
 }
 
-/* One of another machine is a file like any other. */
-static enum driver_file_kind look_at_library(int fd, const char *path,
-					     struct elf_library *ret)
+/* One of another machine, or no library at all, is a file like any other. Return: 0, or negative
+   errno. */
+static int look_at_library(int fd, const char *path, struct elf_library *library,
+			   enum driver_file_kind *ret)
 {
 	const char *name = base_name(path);
+	int r;
 
-	if (text_starts_with(name, "lib") && strstr(name, ".so") &&
-	    elf_read_library(fd, ret) == 0) {
-		if (ret->bits == 64 && ret->machine == elf_machine_64) {
-			return DRIVER_LIBRARY;
-		}
-		if (ret->bits == 32 && ret->machine == elf_machine_32) {
-			return DRIVER_LIBRARY_32;
-		}
+	*ret = DRIVER_FILE;
+	if (!text_starts_with(name, "lib") || !strstr(name, ".so")) {
+		return 0;
 	}
-	return DRIVER_FILE;
+	r = elf_read_library(fd, library);
+	if (r == 0 && library->bits == 64 && library->machine == elf_machine_64) {
+		*ret = DRIVER_LIBRARY;
+	} else if (r == 0 && library->bits == 32 && library->machine == elf_machine_32) {
+		*ret = DRIVER_LIBRARY_32;
+	}
+	return r == -ENOEXEC ? 0 : r;
 }
 
+static bool is_library(enum driver_file_kind kind)
+{
+	return kind == DRIVER_LIBRARY || kind == DRIVER_LIBRARY_32;
+}
+
+/* Libraries are in one directory, as those that are found on the host, for who sets
+   LD_LIBRARY_PATH; but of one name there may be two. */
 static void add_file(struct nvidia_cdi_reader *reader, enum driver_file_kind kind,
 		     const char *host_path, const char *ctr_path, const char *soname)
 {
-	struct driver_file *file =
-		driver_files_add(reader->files, kind, host_path, ctr_path + 1);
+	autofree char *place = xasprintf(
+		"%s/%s", kind == DRIVER_LIBRARY ? "lib" : "lib32", base_name(ctr_path));
+	struct driver_file *file = NULL;
 
+	if (is_library(kind)) {
+		file = driver_files_add(reader->files, kind, host_path, place);
+	}
+	if (!file) {
+		file = driver_files_add(reader->files, kind, host_path, ctr_path + 1);
+	}
 	if (file && soname && *soname) {
 		driver_files_add_link(reader->files, file, soname);
 	}
 	if (file) {
 		driver_files_add_link(reader->files, file, ctr_path);
 	}
+}
+
+/* Another device, or the file's edits of another GPU, may have it as well. */
+static bool is_read(const struct nvidia_cdi_reader *reader, const char *ctr_path)
+{
+	for (int kind = 0; kind < DRIVER_FILE_KIND_COUNT; kind++) {
+		if (driver_files_have_link(reader->files, (enum driver_file_kind)kind,
+					   ctr_path)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *mount,
@@ -215,23 +244,27 @@ static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *m
 	enum driver_file_kind kind;
 	int r;
 
-	/* Of a driver's socket only the path is looked at: opening it is no use. */
 	fd = host_open_file(reader->host, mount->host_path, &path);
-	if (fd >= 0) {
-		kind = look_at_library(fd, mount->ctr_path, &library);
-		add_file(reader, kind, path, mount->ctr_path, library.soname);
+	/* What open() says of a socket. */
+	if (fd == -ENXIO &&
+	    host_find_file(reader->host, mount->host_path, S_IFSOCK, &path) == 0) {
+		add_file(reader, DRIVER_SOCKET, path, mount->ctr_path, NULL);
 		return 0;
 	}
-	r = host_find_file(reader->host, mount->host_path, S_IFSOCK, &path);
-	if (r == 0) {
-		add_file(reader, DRIVER_SOCKET, path, mount->ctr_path, NULL);
-	} else if (r == -EINVAL) {
+	if (fd == -EINVAL || fd == -ENXIO) {
 		leave_out(reader, mount->host_path,
 			  "on the host it is neither a file nor a socket");
-	} else {
+		return 0;
+	}
+	if (fd == -ENOENT || fd == -ENOTDIR) {
 		return nvidia_cdi_refuse_stale(reader, err, "'%.200s' is not there",
 					       mount->host_path);
 	}
+	r = fd < 0 ? fd : look_at_library(fd, mount->ctr_path, &library, &kind);
+	if (r < 0) {
+		return err_sys(err, -r, "read '%.200s'", mount->host_path);
+	}
+	add_file(reader, kind, path, mount->ctr_path, library.soname);
 	return 0;
 }
 
@@ -258,7 +291,7 @@ static int read_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *
 		leave_out(reader, mount->ctr_path, "it is no bind mount");
 		return 0;
 	}
-	return add_mount(reader, mount, err);
+	return is_read(reader, mount->ctr_path) ? 0 : add_mount(reader, mount, err);
 }
 
 /* ---- links --------------------------------------------------------------------------- */
@@ -365,22 +398,24 @@ static char *follow(const char *link, const char *target)
 	return path;
 }
 
-/* Is it this file's place, or in the same directory its SONAME? The toolkit leaves SONAMEs
+/* Is it a link to this file, or in the directory of one its SONAME? The toolkit leaves SONAMEs
    to ldconfig, or did until 1.18. */
 static bool is_file_at(const struct driver_file *file, const char *path)
 {
-	const char *place = file->place;
-	const char *slash = strrchr(place, '/');
-	size_t dir_len = slash ? (size_t)(slash - place) + 1 : 0;
-	bool is_library = file->kind == DRIVER_LIBRARY || file->kind == DRIVER_LIBRARY_32;
+	size_t dir_len = (size_t)(base_name(path) - path);
 
-	if (text_equals(place, path + 1)) {
-		return true;
+	for (size_t i = 0; i < file->n_links; i++) {
+		const char *link = file->links[i];
+
+		if (text_equals(link, path) ||
+		    (is_library(file->kind) && *link == '/' &&
+		     (size_t)(base_name(link) - link) == dir_len &&
+		     strncmp(link, path, dir_len) == 0 &&
+		     text_equals(file->links[0], base_name(path)))) {
+			return true;
+		}
 	}
-	return is_library && file->n_links > 0 &&
-	       (size_t)(base_name(path) - path) == dir_len + 1 &&
-	       strncmp(place, path + 1, dir_len) == 0 &&
-	       text_equals(file->links[0], base_name(path));
+	return false;
 }
 
 static struct driver_file *find_file(const struct nvidia_cdi_reader *reader,

@@ -77,6 +77,72 @@ def make_host(version=VERSION, n_more=0):
     return directory
 
 
+CDI_FILE = "/etc/cdi/nvidia.yaml"
+CDI_VARIABLE = "NVIDIA_VISIBLE_DEVICES=void"
+CDI_HOOK = "/opt/toolkit/nvidia-cdi-hook"  # as another program's: leaves its arguments there
+CDI_HOOK_LEFT = "/opt/left/arguments"
+
+
+def make_cdi_host(version=VERSION, spec_version=None, name="cdi", **kwargs):
+    """The driver's files where nobody looks, and a specification that names them
+
+    spec_version: of the files that it names, if not the driver's. Return: its directory
+    """
+    source = make_host(version, **kwargs)
+    directory = f"{sandbox.WORK}/hosts/driver-{name}-{version}"
+    if os.path.exists(directory):
+        return directory
+    shutil.copytree(source, directory, symlinks=True, copy_function=copy_any)
+    os.makedirs(f"{directory}/opt/driver")
+    os.rename(f"{directory}{DEBIAN}", f"{directory}/opt/driver/lib")
+    os.makedirs(f"{directory}/opt/toolkit")
+    with open(f"{directory}{CDI_HOOK}", "w", encoding="ascii") as file:
+        file.write(f'#!/bin/sh\necho "$*" "$NVIDIA_CTK_DEBUG" >> "{directory}{CDI_HOOK_LEFT}"\n')
+    os.chmod(f"{directory}{CDI_HOOK}", 0o755)
+    left_dir = f"{directory}{os.path.dirname(CDI_HOOK_LEFT)}"
+    os.makedirs(left_dir)
+    os.chmod(left_dir, 0o777)  # rootless, the hook is an ordinary user
+    os.makedirs(f"{directory}{os.path.dirname(CDI_FILE)}")
+    with open(f"{directory}{CDI_FILE}", "w", encoding="utf-8") as file:
+        file.write(cdi_spec(f"{directory}/opt/driver/lib", spec_version or version))
+    return directory
+
+
+def cdi_spec(library_dir, version):
+    """As nvidia-ctk writes it: SONAMEs are left to ldconfig"""
+    names = [name for name in sorted(os.listdir(library_dir))
+             if not os.path.islink(f"{library_dir}/{name}")]
+    lines = ["---", "cdiVersion: 0.5.0", "containerEdits:", "  deviceNodes:"]
+    lines += [f"  - path: /dev/{name}" for name in
+              ("nvidia-modeset", "nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")]
+    lines += ["  env:", f"  - {CDI_VARIABLE}", "  hooks:"]
+    for args in (["create-symlinks", "--link", f"libcuda.so.1::{DEBIAN}/libcuda.so"],
+                 ["enable-cuda-compat", f"--host-driver-version={version}"],
+                 ["update-ldcache", "--folder", DEBIAN]):
+        lines += ["  - args:", *(f"    - {arg}" for arg in ("nvidia-cdi-hook", *args)),
+                  "    env:", "    - NVIDIA_CTK_DEBUG=false", "    hookName: createContainer",
+                  f"    path: {CDI_HOOK}"]
+    lines.append("  mounts:")
+    for name in names:
+        stem = name.partition(".so.")[0]
+        lines += [f"  - containerPath: {DEBIAN}/{stem}.so.{version}",
+                  f"    hostPath: /opt/driver/lib/{stem}.so.{version}", "    options:",
+                  *(f"    - {option}" for option in ("ro", "nosuid", "nodev", "rbind"))]
+    lines += ["devices:", "- containerEdits:", "    deviceNodes:", "    - path: /dev/nvidia0",
+              '  name: "0"', "kind: nvidia.com/gpu", ""]
+    return "\n".join(lines)
+
+
+def cdi_settings(source="cdi"):
+    """Arguments for the program"""
+    path = f"{sandbox.WORK}/source-{source}.json"
+    if not os.path.exists(path):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f'{{"nvidia": {{"source": "{source}"}}}}\n')
+        os.chmod(path, 0o644)
+    return ["--config", path]
+
+
 def copy_any(source, target):
     """As shutil.copy2(), for nodes as well."""
     info = os.lstat(source)

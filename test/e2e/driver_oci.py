@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""driver_oci.py --hook PROGRAM {runc-v1,runc-v2,crun} - NVIDIA's libraries in real containers
+"""driver_oci.py --hook PROGRAM {runc-v1,runc-v2,crun}[-cdi] - NVIDIA's libraries in real containers
 
 A program in the container loads libcuda.so.1 and calls it: in images laid out as those of
-Debian, of distributions with lib64, without a cache and a shell, and with musl.
+Debian, of distributions with lib64, without a cache and a shell, and with musl. With -cdi the
+host's files are those that a specification of NVIDIA's toolkit names.
 """
 
 import os
@@ -25,6 +26,8 @@ LIBRARY = f"{OWN_DIR}/lib/libcuda.so.{VERSION}"
 
 
 class Suite:
+    more_names = ()  # of links in the library directory
+
     def __init__(self, hook, runtime):
         self.hook = hook
         self.runtime = runtime
@@ -42,9 +45,11 @@ class Suite:
         if version:
             bundle.request(request)
             for stage in stages:
-                bundle.add_hook(self.hook, stage, "--host-root", driver.make_host(version),
-                                stage=stage)
+                bundle.add_hook(self.hook, stage, *self.hook_args(version), stage=stage)
         return bundle
+
+    def hook_args(self, version):
+        return ["--host-root", driver.make_host(version)]
 
     def run(self, bundle, *names, **kwargs):
         bundle.config["process"]["args"] = ["/bin/dlprobe", *(names or driver.NAMES)]
@@ -186,7 +191,8 @@ class Suite:
         path = f"{bundle.rootfs}{driver.CACHE}"
         before = driver.in_cache(path)
         problems = self.run(bundle).check(VERSION)
-        wanted = {**before, **{name: f"{driver.DEBIAN}/{name}" for name in driver.NAMES}}
+        wanted = {**before, **{name: f"{driver.DEBIAN}/{name}"
+                               for name in (*driver.NAMES, *self.more_names)}}
         found = driver.in_cache(path)
         if found != wanted:
             problems.append(f"the cache has {found}, not {wanted}")
@@ -238,20 +244,97 @@ class Suite:
         return problems
 
     def tests(self):
-        names = [name for name, value in vars(Suite).items()
+        names = [name for kind in (Suite, type(self)) for name, value in vars(kind).items()
                  if callable(value) and not name.startswith("_") and
-                 name not in ("bundle", "ask", "run", "shell", "tests")]
+                 name not in ("bundle", "ask", "run", "shell", "tests", "hook_args")]
+        names = list(dict.fromkeys(names))
         return [(name.replace("_", " "), getattr(self, name)) for name in names]
+
+
+class Cdi(Suite):
+    """The same with files that a CDI specification names, and what only it can do."""
+
+    # The specification puts each file there under its own name.
+    more_names = tuple(f"{name}.so.{VERSION}" for name in driver.LIBRARIES)
+
+    def hook_args(self, version):
+        return ["--host-root", driver.make_cdi_host(version), *driver.cdi_settings()]
+
+    def with_args(self, *args):
+        bundle = self.bundle(version=None)
+        bundle.request("nvidia:1")
+        return bundle.add_hook(self.hook, "createRuntime", *args)
+
+    def _refuses(self, bundle, words):
+        before = container.list_tree(bundle.rootfs)
+        result = self.runtime.create(bundle.write())
+        self.runtime.delete()
+        problems = [] if result.returncode else ["the container was created"]
+        # crun throws away what a hook says.
+        if "crun" not in self.runtime.command[0] and words not in result.stderr:
+            problems.append(f"no '{words}': {result.stderr!r}")
+        after = container.list_tree(bundle.rootfs)
+        return problems + [f"left: {path}" for path in after
+                           if path not in before and not path.startswith(("dev", "proc"))]
+
+    def auto_takes_it(self):
+        """Without any setting, since nothing is found on the host."""
+        return self.run(self.with_args("--host-root", driver.make_cdi_host())).check(VERSION)
+
+    def native_does_not(self):
+        return self.run(self.with_args("--host-root", driver.make_cdi_host(),
+                                       *driver.cdi_settings("native"))).check(None)
+
+    def out_of_date(self):
+        host = driver.make_cdi_host(spec_version=OTHER_VERSION, name="old")
+        words = f"it is of driver {OTHER_VERSION}, and {VERSION} is running"
+        return self._refuses(self.with_args("--host-root", host, *driver.cdi_settings()), words)
+
+    def out_of_date_with_auto(self):
+        """The nodes come, the libraries do not."""
+        host = driver.make_cdi_host(spec_version=OTHER_VERSION, name="old")
+        bundle = self.with_args("--host-root", host)
+        problems = self.run(bundle).check(None)
+        bundle.config["process"]["args"] = container.probe_command()
+        report = self.runtime.run(bundle.write())
+        return problems + check_report(report, NVIDIA, {},
+                                       refused="EPERM" if self.runtime.cgroup_version else None)
+
+    def writable_for_others(self):
+        host = driver.make_cdi_host(name="writable")
+        os.chmod(f"{host}{driver.CDI_FILE}", 0o666)
+        return self._refuses(self.with_args("--host-root", host, *driver.cdi_settings()),
+                             "so others can write it")
+
+    def variables_and_hooks_are_warned_of(self):
+        log = f"{sandbox.WORK}/rest.log"
+        settings = f"{sandbox.WORK}/rest.json"
+        with open(settings, "w", encoding="ascii") as file:
+            file.write(f'{{"nvidia": {{"source": "cdi"}}, "log": {{"target": "file:{log}"}}}}')
+        os.chmod(settings, 0o644)
+        bundle = self.with_args("--host-root", driver.make_cdi_host(), "--config", settings)
+        problems = self.run(bundle).check(VERSION)
+        with open(log, encoding="utf-8") as file:
+            text = file.read()
+        os.unlink(log)
+        wanted = ("the CDI specification also asks for NVIDIA_VISIBLE_DEVICES, hook "
+                  "enable-cuda-compat, which only the stage precreate can give")
+        return problems if wanted in text else [*problems, f"the log is {text!r}"]
+
+    def tests(self):
+        return [(name, test) for name, test in super().tests() if name != "with args"]
 
 
 def main():
     names = ["runc-v1", "runc-v2", "crun"]
+    names += [f"{name}-cdi" for name in names]
     options = sandbox.arguments(__doc__, ("runtime", names), tools=driver.tools)
     why = driver.why_not()
     if why:
         sandbox.skip_all(why)
-    runtime = runtimes.prepare(options.runtime)
-    return sandbox.run_tests(Suite(options.hook, runtime).tests(), options.only)
+    runtime = runtimes.prepare(options.runtime.removesuffix("-cdi"))
+    suite = Cdi if options.runtime.endswith("-cdi") else Suite
+    return sandbox.run_tests(suite(options.hook, runtime).tests(), options.only)
 
 
 if __name__ == "__main__":

@@ -401,6 +401,35 @@ class Suite:
             else ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]
         return self.driver_report(driver.VERSION, *args).check(driver.VERSION)
 
+    def driver_by_specification(self):
+        """With variables and another program's hook, which only precreate can give."""
+        if driver.why_not():
+            raise sandbox.SkipTest(driver.why_not())
+        host = driver.make_cdi_host()
+        left = f"{host}{driver.CDI_HOOK_LEFT}"
+        if os.path.exists(left):
+            os.unlink(left)
+        if not self.has_driver_image:
+            self.podman.build_driver_image()
+            self.has_driver_image = True
+        hooks = self.podman.hooks_dir("cdi", *driver.cdi_settings(), host=host)
+        result = self.podman.run(*self.ask("nvidia:1"), hooks=hooks, image="driver", command=[
+            "/bin/sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES; exec /bin/dlprobe \"$@\"", "sh",
+            *driver.NAMES])
+        if result.returncode != 0:
+            raise RuntimeError(f"podman run: {result.stderr}")
+        problems = driver.Report(result.stdout).check(driver.VERSION)
+        wanted = ["void"] if self.podman.is_precreate else [""]
+        if result.stdout.splitlines()[:1] != wanted:
+            problems.append(f"the variable is {result.stdout.splitlines()[:1]}")
+        ran = ""
+        if os.path.exists(left):
+            with open(left, encoding="ascii") as file:
+                ran = file.read()
+        wanted = f"enable-cuda-compat --host-driver-version={driver.VERSION} false\n" \
+            if self.podman.is_precreate else ""
+        return problems if ran == wanted else [*problems, f"hooks ran: {ran!r}"]
+
     def driver_committed(self):
         """A committed image meets another driver, none, and the first one again."""
         problems = self.driver_report(driver.VERSION, "--name", "first",
@@ -419,7 +448,7 @@ class Suite:
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
-                 "driver_committed", "some_of_several_amd_gpus"]
+                 "driver_committed", "driver_by_specification", "some_of_several_amd_gpus"]
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names += ["other_user_with_group", "other_user_without_group",

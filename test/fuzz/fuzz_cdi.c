@@ -29,7 +29,12 @@ static void check_edits(const struct cdi_edits *edits)
 		require(edits->mounts[i].host_path[0] && edits->mounts[i].ctr_path[0]);
 	}
 	for (size_t i = 0; i < edits->n_hooks; i++) {
-		require(edits->hooks[i].stage[0] && edits->hooks[i].path[0]);
+		const struct cdi_hook *hook = &edits->hooks[i];
+
+		require(hook->stage[0] && hook->path[0]);
+		for (size_t j = 0; j < hook->n_env; j++) {
+			require(strchr(hook->env[j], '=') && hook->env[j][0] != '=');
+		}
 	}
 	for (size_t i = 0; i < edits->n_env; i++) {
 		const char *equals = strchr(edits->env[i], '=');
