@@ -349,6 +349,7 @@ SUITES = {
     "e2e-undo-systemd": lambda: e2e_suite("undo.py", "systemd", "sample", limit=600),
     "e2e-undo-pin": lambda: e2e_suite("undo.py", "pin", "sample", limit=600),
     "e2e-undo-driver": lambda: e2e_suite("undo.py", "driver", "sample", limit=600),
+    "e2e-undo-cdi": lambda: e2e_suite("undo.py", "cdi", "sample", limit=600),
     "e2e-driver-runc-v1": lambda: e2e_suite("driver_oci.py", "runc-v1"),
     "e2e-driver-runc-v2": lambda: e2e_suite("driver_oci.py", "runc-v2"),
     "e2e-driver-crun": lambda: e2e_suite("driver_oci.py", "crun"),
@@ -364,7 +365,8 @@ SUITES = {
     "attack-crun": lambda: attack_suite("runtime.py", "crun"),
     "attack-cve": lambda: attack_suite("cve.py"),
     "attack-race": lambda: attack_suite("race.py", "1000"),
-    "attack-driver": lambda: attack_suite("driver_files.py", "100"),
+    "attack-driver": lambda: attack_suite("driver_files.py", "100", "found"),
+    "attack-cdi": lambda: attack_suite("driver_files.py", "100", "cdi"),
     "attack-load": lambda: attack_suite("load.py", "2000"),
     "fuzz": lambda: fuzz_suite(60),
     # What test/gpu/check_gpu.py says of a real GPU, with a made one.
@@ -394,7 +396,8 @@ LONG_SUITES = {
     "e2e-undo-driver": lambda: e2e_suite("undo.py", "driver", "all", limit=3600),
     "fuzz": lambda: fuzz_suite(600),
     "attack-race": lambda: attack_suite("race.py", "100000", limit=7200),
-    "attack-driver": lambda: attack_suite("driver_files.py", "10000", limit=3600),
+    "attack-driver": lambda: attack_suite("driver_files.py", "10000", "found", limit=3600),
+    "attack-cdi": lambda: attack_suite("driver_files.py", "10000", "cdi", limit=3600),
     "attack-load": lambda: attack_suite("load.py", "20000", limit=3600),
 }
 

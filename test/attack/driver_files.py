@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""driver.py --hook PROGRAM TURNS - hostile images where the driver's files have their places
+"""driver_files.py --hook PROGRAM TURNS {found,cdi} - hostile images where the driver's files have their places
 
 Directories of libraries, /run, /etc/ld.so.cache and /proc/driver/nvidia/params: with links
 that lead out, files that wait or act when they are opened, mounts of others, and with
-another container that changes them meanwhile. Nothing outside of the root may change.
+another container that changes them meanwhile. Nothing outside of the root may change. The
+driver's files are found on the host, or a CDI specification names them and their places.
 """
 
 import os
@@ -62,7 +63,11 @@ class Suite(Attacker):
     def __init__(self, hook, turns):
         super().__init__(hook)
         self.turns = turns
-        self.host = driver.make_host()
+        self.host = self.make_host()
+        self.n_mounts = len(driver.LIBRARIES)
+
+    def make_host(self, n_more=0):
+        return driver.make_host(n_more=n_more)
 
     def image(self, **kwargs):
         bundle = container.Bundle().request("nvidia:1")
@@ -85,7 +90,7 @@ class Suite(Attacker):
             problems += [f"{path} is '{tree.get(path[1:])}'" for path in links
                          if f" -> {OWN_DIR}/lib/" not in tree.get(path[1:], "")]
             mounts = [path for path in stage.mounts() if path.startswith(OWN_DIR)]
-            if len(mounts) != 1 + len(driver.LIBRARIES):
+            if len(mounts) != 1 + self.n_mounts:
                 problems.append(f"mounts are {mounts}")
             return problems
 
@@ -227,7 +232,7 @@ class Suite(Attacker):
             words += struct.pack("=IIIIQ", 0x303, start + 4091, start + 4101, 0, 0)
             file.seek(0)
             file.write(head + words + strings)
-        host = driver.make_host(n_more=56)
+        host = self.make_host(n_more=56)
         with Stage(bundle) as stage:
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             result = self.call(stage.state(), host=host)
@@ -342,13 +347,57 @@ class Suite(Attacker):
         yield f"our directory is exchanged, {self.turns} turns", self.race_run
 
 
+class Cdi(Suite):
+    """Also with a place that no other image has to have, as the specification names it."""
+
+    def __init__(self, hook, turns):
+        super().__init__(hook, turns)
+        self.n_mounts += 1
+
+    def make_host(self, n_more=0):
+        return driver.make_cdi_host(name="attack", is_plain=True, n_more=n_more)
+
+    def call(self, state, *args, **kwargs):
+        return super().call(state, *driver.cdi_settings(), *args, **kwargs)
+
+    def way_to_data_is(self, place, kind, text):
+        """One link fewer is no failure, but nothing may be made where it leads."""
+        bundle = self.image()
+        put(kind, bundle.rootfs + place, text)
+        with Stage(bundle) as stage:
+            result = self.call(stage.state())
+            problems = [] if result.returncode == 0 else one_line(result)
+            if stage.tree().get(driver.CDI_DATA[1:], "").endswith(f"-> {OWN_DIR}{driver.CDI_DATA}"):
+                problems.append("the link is there")
+        return problems
+
+    def data(self):
+        with Stage(self.image()) as stage:
+            result = self.call(stage.state())
+            found = stage.tree().get(driver.CDI_DATA[1:], "")
+            return [] if found.endswith(f"-> {OWN_DIR}{driver.CDI_DATA}") else \
+                [f"{driver.CDI_DATA} is '{found}': {result.stderr!r}"]
+
+    def tests(self):
+        yield "the specification's place is no attack", self.data
+        for place in ("/opt", "/opt/vendor", "/opt/vendor/data"):
+            for what, target in TARGETS.items():
+                if what != "to a directory of the image":
+                    yield f"{place} is a link, {what}", \
+                        lambda p=place, t=target: self.way_to_data_is(p, "link", t)
+            for kind in ("file", "fifo"):
+                yield f"{place} is a {kind}", \
+                    lambda p=place, k=kind: self.way_to_data_is(p, k, "")
+        yield from super().tests()
+
+
 def main():
     options = sandbox.arguments(__doc__, ("turns", ["100", "10000"]),
-                                tools=driver.tools)
+                                ("source", ["found", "cdi"]), tools=driver.tools)
     why = driver.why_not()
     if why:
         sandbox.skip_all(why)
-    suite = Suite(options.hook, int(options.turns))
+    suite = (Cdi if options.source == "cdi" else Suite)(options.hook, int(options.turns))
     return suite.run(suite.tests(), options.only)
 
 

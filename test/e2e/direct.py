@@ -519,33 +519,66 @@ class Suite:
 
     def parser_dies_with_the_hook(self):
         """A killed hook leaves no child behind, whatever that was told to do."""
+        return self._children_die("amd:1", self.args, 1)
+
+    def parser_of_specifications_dies_with_the_hook(self):
+        """The same of the one that waits to be asked."""
+        args = ["--host-root", container.make_host("nvidia-cdi")]
+        return self._children_die("nvidia:1", args, 2)
+
+    def specifications_cost_nobody_else(self):
+        """No look at their directories and no second child, for AMD, and for NVIDIA where its
+        libraries are at their usual place, though there are specifications."""
+        problems = []
+        for request, name in (("amd:1", "amd1"), ("nvidia:1", "nvidia-debian")):
+            host = container.make_host(name)
+            os.makedirs(f"{host}/etc/cdi", exist_ok=True)
+            with open(f"{host}/etc/cdi/nvidia.yaml", "w", encoding="ascii") as file:
+                file.write("broken")
+            trace = f"{sandbox.WORK}/cdi.trace"
+            with StandIn(self.bundle(request)) as standin:
+                result = run_hook(self.hook, standin.state(), "--host-root", host,
+                                  wrapper=["strace", "-o", trace])
+            with open(trace, encoding="utf-8", errors="replace") as file:
+                lines = file.read().splitlines()
+            if result.returncode != 0:
+                problems.append(f"{request}: {result.stderr}")
+            problems += [f"{request}: {line}" for line in lines if "/cdi" in line]
+            children = [line for line in lines if line.startswith(("clone", "fork", "vfork"))]
+            if len(children) != 1:
+                problems.append(f"{request}: children {children}")
+        return problems
+
+    def _children_die(self, request, args, number):
         if sandbox.is_sanitized(self.hook):
             raise sandbox.SkipTest("waits for the parser's filter, which is not built in")
-        big = self.bundle("amd:1")
+        big = self.bundle(request)
         big.config["annotations"]["filler"] = [{}] * MIB
         big.write()
         with StandIn(big) as standin:
-            hook = subprocess.Popen([self.hook, "createRuntime", *self.args],
+            hook = subprocess.Popen([self.hook, "createRuntime", *args],
                                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
             hook.stdin.write(json.dumps({**standin.state(), "annotations": {}}).encode())
             hook.stdin.close()
             children = []
-            while not children and hook.poll() is None:
+            while len(children) < number and hook.poll() is None:
                 children = children_of(hook.pid)
-            if children:
-                wait_until_confined(children[0])
+            for child in children:
+                wait_until_confined(child)
                 # It must not get away by ending its work.
-                os.kill(children[0], signal.SIGSTOP)
+                os.kill(child, signal.SIGSTOP)
             hook.kill()
             hook.wait()
-        if not children:
-            return ["no parser was seen"]
+        if len(children) != number:
+            return [f"{len(children)} parsers were seen"]
         for _ in range(500):
-            if not is_running(children[0]):
+            if not any(is_running(child) for child in children):
                 return []
             time.sleep(0.01)
-        os.kill(children[0], signal.SIGKILL)
-        return ["the parser lives on after the hook was killed"]
+        left = [child for child in children if is_running(child)]
+        for child in left:
+            os.kill(child, signal.SIGKILL)
+        return [f"{len(left)} parsers live on after the hook was killed"]
 
     # ---- the caller ------------------------------------------------------------------------
 

@@ -80,16 +80,18 @@ def make_host(version=VERSION, n_more=0):
 CDI_FILE = "/etc/cdi/nvidia.yaml"
 CDI_VARIABLE = "NVIDIA_VISIBLE_DEVICES=void"
 CDI_HOOK = "/opt/toolkit/nvidia-cdi-hook"  # as another program's: leaves its arguments there
+CDI_DATA = "/opt/vendor/data/file"  # in the container
 CDI_HOOK_LEFT = "/opt/left/arguments"
 
 
-def make_cdi_host(version=VERSION, spec_version=None, name="cdi", **kwargs):
+def make_cdi_host(version=VERSION, spec_version=None, name="cdi", is_plain=False, n_more=0):
     """The driver's files where nobody looks, and a specification that names them
 
-    spec_version: of the files that it names, if not the driver's. Return: its directory
+    spec_version: of the files that it names, if not the driver's; is_plain: without variables
+    and another program's hook, and with CDI_DATA. Return: its directory
     """
-    source = make_host(version, **kwargs)
-    directory = f"{sandbox.WORK}/hosts/driver-{name}-{version}"
+    source = make_host(version, n_more)
+    directory = f"{sandbox.WORK}/hosts/driver-{name}-{version}-{n_more}"
     if os.path.exists(directory):
         return directory
     shutil.copytree(source, directory, symlinks=True, copy_function=copy_any)
@@ -104,29 +106,34 @@ def make_cdi_host(version=VERSION, spec_version=None, name="cdi", **kwargs):
     os.chmod(left_dir, 0o777)  # rootless, the hook is an ordinary user
     os.makedirs(f"{directory}{os.path.dirname(CDI_FILE)}")
     with open(f"{directory}{CDI_FILE}", "w", encoding="utf-8") as file:
-        file.write(cdi_spec(f"{directory}/opt/driver/lib", spec_version or version))
+        file.write(cdi_spec(f"{directory}/opt/driver/lib", spec_version or version, is_plain))
     return directory
 
 
-def cdi_spec(library_dir, version):
+def cdi_spec(library_dir, version, is_plain):
     """As nvidia-ctk writes it: SONAMEs are left to ldconfig"""
     names = [name for name in sorted(os.listdir(library_dir))
              if not os.path.islink(f"{library_dir}/{name}")]
     lines = ["---", "cdiVersion: 0.5.0", "containerEdits:", "  deviceNodes:"]
     lines += [f"  - path: /dev/{name}" for name in
               ("nvidia-modeset", "nvidia-uvm", "nvidia-uvm-tools", "nvidiactl")]
-    lines += ["  env:", f"  - {CDI_VARIABLE}", "  hooks:"]
-    for args in (["create-symlinks", "--link", f"libcuda.so.1::{DEBIAN}/libcuda.so"],
-                 ["enable-cuda-compat", f"--host-driver-version={version}"],
-                 ["update-ldcache", "--folder", DEBIAN]):
+    hooks = [["create-symlinks", "--link", f"libcuda.so.1::{DEBIAN}/libcuda.so"],
+             ["update-ldcache", "--folder", DEBIAN]]
+    if not is_plain:
+        lines += ["  env:", f"  - {CDI_VARIABLE}"]
+        hooks.insert(1, ["enable-cuda-compat", f"--host-driver-version={version}"])
+    lines.append("  hooks:")
+    for args in hooks:
         lines += ["  - args:", *(f"    - {arg}" for arg in ("nvidia-cdi-hook", *args)),
                   "    env:", "    - NVIDIA_CTK_DEBUG=false", "    hookName: createContainer",
                   f"    path: {CDI_HOOK}"]
     lines.append("  mounts:")
-    for name in names:
-        stem = name.partition(".so.")[0]
-        lines += [f"  - containerPath: {DEBIAN}/{stem}.so.{version}",
-                  f"    hostPath: /opt/driver/lib/{stem}.so.{version}", "    options:",
+    mounts = {f"{DEBIAN}/{name}": f"/opt/driver/lib/{name}" for name in (
+        f"{name.partition('.so.')[0]}.so.{version}" for name in names)}
+    if is_plain:
+        mounts[CDI_DATA] = CDI_HOOK
+    for ctr_path, host_path in mounts.items():
+        lines += [f"  - containerPath: {ctr_path}", f"    hostPath: {host_path}", "    options:",
                   *(f"    - {option}" for option in ("ro", "nosuid", "nodev", "rbind"))]
     lines += ["devices:", "- containerEdits:", "    deviceNodes:", "    - path: /dev/nvidia0",
               '  name: "0"', "kind: nvidia.com/gpu", ""]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""undo.py --hook PROGRAM {v1,v2,private,systemd,pin,driver} {sample,all} - faults at every call of the hook
+"""undo.py --hook PROGRAM {v1,v2,private,systemd,pin,driver,cdi} {sample,all} - faults at every call of the hook
 
 A first run under strace lists the calls, those of the parser's process included. Then each of
 them in turn is made to fail: the hook must either succeed all the same, or fail with one line,
@@ -13,7 +13,8 @@ sample: every call fails with EIO, and with one of the other errors in turn; all
 private: the process may not open the host's nodes, and gets nodes of its own (group version 2).
 systemd, pin: in a group (version 2) that is a unit of systemd's, which filters by DeviceAllow
 or attaches a pinned program.
-driver: NVIDIA's libraries, in an image that has a link of its own and a loader's cache.
+driver: NVIDIA's libraries, in an image that has a link of its own and a loader's cache; cdi:
+those that a specification names, parsed by a child of its own.
 
 With a PROGRAM that has sanitizers the calls fail that are none of theirs, and what is looked
 for besides is bad memory and open descriptors: see Suite.sanitized_tests().
@@ -105,16 +106,16 @@ class Suite:
         self.version = version
         self.has_all = has_all
         # What a whole success may warn of is not looked at here.
-        self.args = ["--host-root", (driver if kind is Image else container).make_host(),
-                     "--log-level", "error"]
+        self.args = [*(kind.args() if issubclass(kind, Image) else
+                       ["--host-root", container.make_host()]), "--log-level", "error"]
         # Two nodes, a link, and directories that are not there yet. With compute asked for
         # by name a host that cannot be read well is an error, not a GPU with fewer nodes.
         self.bundle = container.Bundle().request(
-            "nvidia:1" if kind is Image else "vendor=amd;capabilities=compute")
+            "nvidia:1" if issubclass(kind, Image) else "vendor=amd;capabilities=compute")
         if kind is Private:
             self.bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
         self.bundle.write()
-        if kind is Image:
+        if issubclass(kind, Image):
             kind.make_image(self.bundle.rootfs)
         self.wanted = None
         self.is_sanitized = sandbox.is_sanitized(hook)
@@ -173,6 +174,24 @@ class Suite:
                         *([f"standard error: {result.stderr!r}"] if result.stderr else [])]
             return one_line(result) + differences(before, standin.look()) + \
                 self.again(standin)
+
+    def fail_early(self, name, number, error):
+        """Without the image's libraries, or the driver's parameters, less comes; but of what a
+        specification names it is all or nothing."""
+        with self.standin() as standin:
+            before = standin.look()
+            result = self.call(standin, "-e", f"trace={name}",
+                               *inject(f"error={error}", (name, number)))
+            if result.returncode != 0:
+                return one_line(result) + differences(before, standin.look()) + \
+                    self.again(standin)
+            found = self.driver_mounts(self.outcome(standin))
+        return [] if found in (set(), self.driver_mounts(self.wanted)) else \
+            [f"only some of the files are there: {found}"]
+
+    @staticmethod
+    def driver_mounts(outcome):
+        return {path for path in outcome["mounts"] if path.startswith(f"{driver.OWN_DIR}/")}
 
     def kill_at(self, name, number):
         with self.standin() as standin:
@@ -268,7 +287,7 @@ class Suite:
     def double_tests(self, calls):
         """The last call that changes something, and the first one behind the device rules."""
         triggers = [call for call in calls if call[0] in ("setns", "symlinkat")]
-        if self.kind is Image:
+        if issubclass(self.kind, Image):
             # The image's link, and the cache, which is the very last, are renamed.
             links = [call for call in calls if call[0] == "symlinkat"]
             triggers = [("setns", 1), links[-1],
@@ -288,7 +307,7 @@ class Suite:
     def errors_of(self, name, at, is_late):
         """Which errors a call is tried with. at: its place in the list"""
         errors = ["EIO"]
-        if self.kind is Image:
+        if issubclass(self.kind, Image):
             # What an image may be the reason for is a warning there, and no failure.
             return errors
         if self.has_all or name in CHANGES:
@@ -301,7 +320,7 @@ class Suite:
         """Each call that is the program's alone fails: no bad access, and no descriptor that
         is still open at the end. Leaks are not looked for: that needs ptrace, as strace does."""
         calls, *_ = self.list_calls()
-        if self.kind is Image:
+        if issubclass(self.kind, Image):
             # Driver files of the host that cannot be read are none: a warning.
             calls = calls[calls.index(("pidfd_open", 1)):]
         calls = [call for call in calls if call[0] in OWN_CALLS]
@@ -321,12 +340,15 @@ class Suite:
             if self.kind is Image and at < first:
                 # Driver files of the host that cannot be read are none: a warning.
                 continue
+            fail = self.fail_early if self.kind is Cdi and at < first else self.fail_at
             for error in self.errors_of(name, at, at >= first):
                 yield (f"{error} at {name} no. {number}",
-                       lambda name=name, number=number, error=error:
-                       self.fail_at(name, number, error))
+                       lambda name=name, number=number, error=error, fail=fail:
+                       fail(name, number, error))
         if self.kind is Image:
             parser = []
+        # The specifications' parser makes calls of the same names.
+        parser = list(dict.fromkeys(parser))
         for at, (name, number) in enumerate(parser):
             for error in self.errors_of(name, at, False):
                 yield (f"{error} at {name} no. {number} of the parser",
@@ -349,7 +371,7 @@ class Suite:
                   "symlinkat"}
         if self.version == 2:
             needed.add("bpf")
-        if self.kind is Image:
+        if issubclass(self.kind, Image):
             needed |= {"fsopen", "fsconfig", "fsmount", "mknodat", "renameat2"}
         if issubclass(self.kind, Unit):
             needed |= {"socket", "connect", "sendto"}
@@ -365,7 +387,7 @@ class Suite:
 
     def check_doubles(self, doubles):
         needed = {"umount2", "fchdir", "unlinkat", "bpf" if self.version == 2 else "write"}
-        if self.kind is Image:
+        if issubclass(self.kind, Image):
             needed |= {"symlinkat", "renameat2"}
         return [f"no {name} in the undo" for name in sorted(needed) if not any(
             f"undoes at {name} " in text for text, _ in doubles)]
@@ -375,6 +397,10 @@ class Image(StandIn):
     """Of a root file system that is as new each time: what is made there stays in it."""
 
     template = f"{sandbox.WORK}/template"
+
+    @staticmethod
+    def args():
+        return ["--host-root", driver.make_host()]
 
     @classmethod
     def make_image(cls, rootfs):
@@ -386,6 +412,15 @@ class Image(StandIn):
         shutil.rmtree(self.bundle.rootfs)
         subprocess.run(["cp", "-a", self.template, self.bundle.rootfs], check=True)
         return super().__enter__()
+
+
+class Cdi(Image):
+    """With a driver that a specification describes."""
+
+    @staticmethod
+    def args():
+        host = driver.make_cdi_host(name="undo", is_plain=True)
+        return ["--host-root", host, *driver.cdi_settings()]
 
 
 class Private(StandIn):
@@ -427,15 +462,15 @@ class PinnedUnit(Unit):
             os.unlink(f"{self.directory}/{name}")
 
 
-KINDS = {"v1": StandIn, "driver": Image, "v2": StandIn, "private": Private, "systemd": Unit,
+KINDS = {"v1": StandIn, "driver": Image, "cdi": Cdi, "v2": StandIn, "private": Private, "systemd": Unit,
          "pin": PinnedUnit}
 
 
 def main():
     options = sandbox.arguments(__doc__, ("kind", list(KINDS)), ("much", ["sample", "all"]),
                                 tools=["busybox", "strace"])
-    version = 1 if options.kind in ("v1", "driver") else 2
-    why = driver.why_not() if options.kind == "driver" else None
+    version = 1 if options.kind in ("v1", "driver", "cdi") else 2
+    why = driver.why_not() if options.kind in ("driver", "cdi") else None
     if why:
         sandbox.skip_all(why)
     if version == 1:
