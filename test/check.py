@@ -333,11 +333,13 @@ SUITES = {
     "e2e-runc-v1-sanitized": lambda: sanitized_suite("oci.py", "runc-v1"),
     "e2e-runc-v2-sanitized": lambda: sanitized_suite("oci.py", "runc-v2"),
     "e2e-crun-sanitized": lambda: sanitized_suite("oci.py", "crun"),
+    "e2e-driver-runc-v2-sanitized": lambda: sanitized_suite("driver_oci.py", "runc-v2"),
     "e2e-podman-sanitized": lambda: sanitized_suite("podman.py", "root"),
     "e2e-systemd-v1-sanitized": lambda: sanitized_suite("systemd.py", "v1"),
     "e2e-systemd-v2-sanitized": lambda: sanitized_suite("systemd.py", "v2"),
     # Only the calls that are none of the sanitizers' fail.
     "e2e-undo-v2-sanitized": lambda: sanitized_suite("undo.py", "v2", "sample"),
+    "e2e-undo-private-sanitized": lambda: sanitized_suite("undo.py", "private", "sample"),
     "e2e-undo-systemd-sanitized": lambda: sanitized_suite("undo.py", "systemd", "sample"),
     "e2e-undo-driver-sanitized": lambda: sanitized_suite("undo.py", "driver", "sample"),
     "valgrind-errors": lambda: tap_suite(
