@@ -33,8 +33,20 @@ static bool config_allows(const struct oci_config *config, const struct plan *pl
 	return true;
 }
 
+/* Asks for no memory: the plan is applied by then, and the run must not fail any more. */
+static void report_findings(const struct err warnings[static APPLY_WARNING_COUNT],
+			    const char *id, const struct report *report)
+{
+	for (size_t i = 0; i < APPLY_WARNING_COUNT; i++) {
+		if (warnings[i].code != 0) {
+			report_message(report, LOG_LEVEL_WARNING, "container '%s': %s",
+				       id, warnings[i].msg);
+		}
+	}
+}
+
 static int apply(const struct request *request, const struct host *host,
-		 struct plan *plan, struct err *err)
+		 const struct plan *plan, const struct report *report, struct err *err)
 {
 	const struct oci_state *state = &request->parsed.state;
 	autofree char *rootfs_path = NULL;
@@ -61,10 +73,8 @@ static int apply(const struct request *request, const struct host *host,
 	}
 	target.rootfs_path = rootfs_path;
 	r = apply_plan(plan, &target, err);
-	for (size_t i = 0; i < APPLY_WARNING_COUNT && r == 0; i++) {
-		if (warnings[i].code != 0) {
-			plan_warn(plan, "%s", warnings[i].msg);
-		}
+	if (r == 0) {
+		report_findings(warnings, state->id, report);
 	}
 	return r;
 }
@@ -137,10 +147,10 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 				 err);
 	}
 	if (r == 0) {
-		r = apply(&request, &request.host, &outcome.plan, err);
+		warn_of_rest(&request, &outcome.plan);
+		r = apply(&request, &request.host, &outcome.plan, report, err);
 	}
 	if (r == 0) {
-		warn_of_rest(&request, &outcome.plan);
 		outcome_report(&outcome, request.parsed.state.id, report);
 		request_finish(&request);
 	} else {
