@@ -25,6 +25,9 @@ RENAME_EXCHANGE = 2
 
 # Mount points of the hook may have been renamed or removed since; they stay where they are.
 ROOTS = ("/dev/kfd", "/dev/dri/renderD129")
+# Nodes of the container's own, in the order of the plan, on the hook's tmpfs.
+OWN_ROOTS = ("/0", "/1")
+OWN_USER = {"uid": 1000, "gid": 1001}
 
 
 class Flipper:
@@ -32,11 +35,13 @@ class Flipper:
 
     pairs: (directory, name, name of the link), each exchanged again and again
     removes: (directory, name) that are removed now and then
+    user: whose process it is; root's without
     """
 
-    def __init__(self, pairs, removes=()):
+    def __init__(self, pairs, removes=(), user=None):
         self.pairs = pairs
         self.removes = removes
+        self.user = user
         self.pid = None
 
     def __enter__(self):
@@ -53,9 +58,14 @@ class Flipper:
         os.waitpid(self.pid, 0)
 
     def _flip(self):
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         directories = {path: os.open(path, os.O_PATH | os.O_DIRECTORY)
                        for path, *_ in [*self.pairs, *self.removes]}
+        if self.user:
+            os.setgroups([])
+            os.setgid(self.user["gid"])
+            os.setuid(self.user["uid"])
+        # Behind setuid(), which makes the kernel forget it.
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         pairs = [(directories[path], one.encode(), other.encode())
                  for path, one, other in self.pairs]
         removes = [(directories[path], name) for path, name in self.removes]
@@ -98,8 +108,9 @@ class Suite(Attacker):
                 pass
         return path
 
-    def turn(self, bundle, dev, is_removed):
+    def turn(self, bundle, dev, is_removed, roots):
         """is_removed: what the hook makes may be removed, and its mounts with it
+        roots: what its mounts may show
 
         Return: what is wrong, and whether the hook did its work
         """
@@ -110,7 +121,7 @@ class Suite(Attacker):
         for root, point in mounts:
             if not point.startswith(f"{bundle.rootfs}/dev"):
                 problems.append(f"{root} is mounted at {point}")
-            if not root.endswith(ROOTS):
+            if not root.endswith(roots):
                 problems.append(f"the source of the mount at {point} is {root}")
         if result.returncode == 0 and not mounts and not is_removed:
             problems.append("it says that it succeeded, and mounted nothing")
@@ -118,21 +129,29 @@ class Suite(Attacker):
             problems.append(f"left after a failure: {mounts}, {result.stderr!r}")
         return problems, result.returncode == 0
 
-    def race(self, flipper, bundle, dev, turns=None):
+    def race(self, flipper, bundle, dev, turns=None, roots=ROOTS):
         """Turns until one goes wrong. Both outcomes must come: else nothing was raced."""
         before = self.canary.look()
+        nodes = self.host_nodes()
         counts = {True: 0, False: 0}
         with flipper:
             for number in range(turns or self.turns // 4):
-                problems, succeeded = self.turn(bundle, dev, bool(flipper.removes))
+                problems, succeeded = self.turn(bundle, dev, bool(flipper.removes), roots)
                 counts[succeeded] += 1
                 now = {"canary": staging.listing(CANARY),
                        "mounts of the host": staging.mounts()}
                 problems += differences({what: before[what] for what in now}, now)
+                if self.host_nodes() != nodes:
+                    problems.append(f"the host's nodes were {nodes}: {self.host_nodes()}")
                 if problems:
                     return [f"turn {number}: {problem}" for problem in problems]
         print(f"# {counts[True]} turns done, {counts[False]} refused", flush=True)
         return [] if all(counts.values()) else [f"no race: {counts}"]
+
+    def host_nodes(self):
+        """Owner, mode and number of the host's nodes, and when they changed."""
+        return [(info.st_uid, info.st_gid, info.st_mode, info.st_rdev, info.st_ctime_ns)
+                for info in (os.stat(self.host + path) for path in ROOTS)]
 
     def middle(self, turns=None):
         dev = self.volume()
@@ -158,12 +177,30 @@ class Suite(Attacker):
         os.symlink("../../canary", f"{bundle.rootfs}/dev.link")
         return self.race(Flipper([(bundle.rootfs, "dev", "dev.link")]), bundle, None, turns)
 
+    def own_nodes(self, turns=None):
+        """As everything(), for a process that gets nodes of its own: it may be the one that
+        exchanges, as their owner."""
+        dev = self.volume()
+        bundle = self.bundle()
+        bundle.config["process"]["user"] = OWN_USER
+        bundle.write()
+        for top, names, files in os.walk(dev):
+            for name in names + files:
+                os.lchown(os.path.join(top, name), *OWN_USER.values())
+        os.chown(dev, *OWN_USER.values())
+        pairs = [(dev, "kfd", "kfd.link"), (dev, "dri", "dri.link"),
+                 (f"{dev}/dri", "renderD129", "renderD129.link")]
+        return self.race(Flipper(pairs, [(dev, "kfd")], user=OWN_USER), bundle, dev, turns,
+                         OWN_ROOTS)
+
     def tests(self):
         yield f"R8 /dev/dri is exchanged with a link, {self.turns // 4} turns", self.middle
         yield f"R8 the nodes are exchanged with links, {self.turns // 4} turns", self.leaves
         yield f"R8 /dev is exchanged with a link, {self.turns // 4} turns", self.dev_itself
         yield (f"R8 everything is exchanged and removed, {self.turns // 4} turns",
                self.everything)
+        yield (f"R8 the owner of private nodes exchanges their places, {self.turns // 4} turns",
+               self.own_nodes)
 
 
 def main():
