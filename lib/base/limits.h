@@ -16,6 +16,10 @@
    vendor are 8 KiB; eight times that. */
 #define LIMIT_SETTINGS_BYTES (64U * 1024U)
 
+/* A label of SELinux, of which the ranges of MCS make the longest: a page, as of the kernel's
+   own files. Source: Linux security/selinux/selinuxfs.c, SIMPLE_TRANSACTION_LIMIT. */
+#define LIMIT_LABEL_BYTES 4096U
+
 /* jansson recurses once per level; the runtime spec nests about 10 deep. */
 #define LIMIT_JSON_DEPTH 64U
 

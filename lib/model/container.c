@@ -9,6 +9,7 @@ void container_clear(struct container *ctr)
 {
 	free(ctr->additional_gids);
 	free(ctr->device_rules);
+	free(ctr->mount_label);
 	id_map_clear(&ctr->uid_map);
 	id_map_clear(&ctr->gid_map);
 	*ctr = (struct container){0};

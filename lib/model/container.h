@@ -33,8 +33,9 @@ struct container {
 	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
 	struct id_map uid_map;	 /* of a new one; one that is joined is not known */
 	struct id_map gid_map;
-	bool overrides_modes;		  /* the process will have CAP_DAC_OVERRIDE */
-	bool keeps_groups;		  /* crun gives it the groups of its caller */
+	bool overrides_modes; /* the process will have CAP_DAC_OVERRIDE */
+	bool keeps_groups;    /* crun gives it the groups of its caller */
+	char *mount_label;    /* of SELinux, for what is mounted in it; or NULL */
 	struct device_rule *device_rules; /* in the order of config.json */
 	size_t n_device_rules;
 

@@ -104,6 +104,37 @@ static int read_namespaces(const json_t *config, struct container *ctr, struct e
 	return 0;
 }
 
+/* ---- SELinux ------------------------------------------------------------------------- */
+
+/* Engines write an empty one where there is no SELinux. */
+static int read_mount_label(const json_t *config, struct container *ctr, struct err *err)
+{
+	const json_t *os = NULL;
+	const json_t *label;
+
+	if (config_read_object(config, "linux", "linux", &os, err) < 0) {
+		return -err->code;
+	}
+	label = json_object_get(os, "mountLabel");
+	if (!label || json_is_null(label)) {
+		return 0;
+	}
+	if (!json_is_string(label)) {
+		return json_wrong(err, CONFIG_WHAT, "linux.mountLabel", "a string",
+				  label);
+	}
+	if (json_string_length(label) >= LIMIT_LABEL_BYTES) {
+		return err_set(err, E2BIG,
+			       "read " CONFIG_WHAT
+			       ": linux.mountLabel: more than %u bytes",
+			       LIMIT_LABEL_BYTES - 1);
+	}
+	if (json_string_length(label) > 0) {
+		ctr->mount_label = xstrdup(json_string_value(label));
+	}
+	return 0;
+}
+
 /* ---- the maps ------------------------------------------------------------------------ */
 
 /* All ids are UINT32_MAX many. */
@@ -249,7 +280,7 @@ static int read_capabilities(const json_t *config, struct container *ctr, struct
 int config_read_process(const json_t *config, struct container *ctr, struct err *err)
 {
 	if (read_user(config, ctr, err) < 0 || read_namespaces(config, ctr, err) < 0 ||
-	    read_maps(config, ctr, err) < 0) {
+	    read_maps(config, ctr, err) < 0 || read_mount_label(config, ctr, err) < 0) {
 		return -err->code;
 	}
 	return read_capabilities(config, ctr, err);

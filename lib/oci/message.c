@@ -109,6 +109,7 @@ static void put_container(struct message *message, const struct container *ctr)
 	put_id_map(message, &ctr->gid_map);
 	put_u32(message, ctr->overrides_modes);
 	put_u32(message, ctr->keeps_groups);
+	put_string(message, ctr->mount_label);
 	put_u32(message, (uint32_t)ctr->n_device_rules);
 	for (size_t i = 0; i < ctr->n_device_rules; i++) {
 		const struct device_rule *rule = &ctr->device_rules[i];
@@ -338,6 +339,9 @@ static void get_container(struct reader *reader, struct container *ctr)
 	get_id_map(reader, &ctr->gid_map);
 	ctr->overrides_modes = get_bool(reader);
 	ctr->keeps_groups = get_bool(reader);
+	ctr->mount_label = get_optional_string(reader);
+	reader->is_bad |=
+		ctr->mount_label && strlen(ctr->mount_label) >= LIMIT_LABEL_BYTES;
 	get_device_rules(reader, ctr);
 }
 

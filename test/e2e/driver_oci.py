@@ -21,8 +21,16 @@ import runtimes
 import sandbox
 from container import NVIDIA, Bundle, check_report
 from driver import OTHER_VERSION, OWN_DIR, VERSION
+from standin import StandIn, differences, one_line, run_hook
 
 LIBRARY = f"{OWN_DIR}/lib/libcuda.so.{VERSION}"
+
+
+def label_of(path):
+    try:
+        return os.getxattr(path, "security.selinux", follow_symlinks=False)
+    except OSError:
+        return None
 
 
 class Suite:
@@ -129,6 +137,61 @@ class Suite:
         bundle = self.bundle()
         bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
         return self.run(bundle).check(VERSION)
+
+    # ---- SELinux ---------------------------------------------------------------------------
+
+    LABEL = "system_u:object_r:container_file_t:s0:c12,c345"
+
+    def _labels(self, mount_label):
+        """For a stand-in: without SELinux a runtime's own mounts refuse such a label.
+
+        Return: ({path: label} of all on the tmpfs of our directory, problems)
+        """
+        bundle = self.bundle()
+        if mount_label is not None:
+            bundle.config["linux"]["mountLabel"] = mount_label
+        found = {}
+        with StandIn(bundle.write()) as standin:
+            result = run_hook(self.hook, standin.state(), "--host-root",
+                              driver.make_host(VERSION))
+            if result.returncode:
+                return found, [result.stderr]
+            root = f"/proc/{standin.pid}/root{bundle.rootfs}{OWN_DIR}"
+            device = os.stat(root).st_dev
+            for top, names, files in os.walk(root):
+                for path in [top] + [os.path.join(top, name) for name in files]:
+                    if os.lstat(path).st_dev == device:
+                        found[os.path.relpath(path, root)] = label_of(path)
+        return found, [] if {".", "lib"} <= set(found) else [f"ours are {sorted(found)}"]
+
+    def mount_label(self):
+        """Our directory has the label that the engine gave to the container's mounts: with the
+        runtime's own, which a tmpfs has else, no program could look into it."""
+        found, problems = self._labels(self.LABEL)
+        return problems + [f"{path} has the label {label}" for path, label in found.items()
+                           if label != self.LABEL.encode() + b"\0"]
+
+    def no_mount_label(self):
+        problems = []
+        for label in None, "":
+            found, wrong = self._labels(label)
+            problems += wrong + [f"{path} has the label {label}"
+                                 for path, label in found.items() if label]
+        return problems
+
+    def mount_label_refused(self):
+        """One line, and nothing is left."""
+        bundle = self.bundle()
+        bundle.config["linux"]["mountLabel"] = self.LABEL
+        with StandIn(bundle.write()) as standin:
+            before = standin.look()
+            result = run_hook(self.hook, standin.state(), "--host-root",
+                              driver.make_host(VERSION), wrapper=[
+                                  "strace", "-o", "/dev/null", "-e", "trace=lsetxattr", "-e",
+                                  "inject=lsetxattr:error=EACCES:when=2"])
+            return differences(before, standin.look()) + one_line(
+                result, f"the SELinux label '{self.LABEL}' of config.json's linux.mountLabel",
+                "label=disable")
 
     # ---- what the container can do with them -----------------------------------------------
 

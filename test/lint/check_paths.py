@@ -123,6 +123,7 @@ ALLOWED = {
         "sys_openat2": "below a directory's descriptor",
         "mount_setattr": "the empty path: the descriptor itself",
         "move_mount": "onto a descriptor, or below a tmpfs of our own",
+        "lsetxattr": "the name that was just made there, which is the working directory",
     },
     "lib/backend/apply/private_node.c": {
         "fsopen": "a kind of file system, no path",

@@ -156,3 +156,51 @@ Test(config_process, more_ranges_than_the_kernel_takes_are_e2big)
 	cr_assert_eq(parse(members, &config, &err), -E2BIG);
 	cr_expect_str_eq(err.msg, "read config.json: linux.gidMappings: more than 340");
 }
+
+/* ---- SELinux ------------------------------------------------------------------------- */
+
+/* @wanted: NULL: none */
+static void expect_label(const char *members, const char *wanted)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+	struct err err = {0};
+
+	cr_assert_eq(parse(members, &config, &err), 0, "%s: %s", members, err.msg);
+	if (wanted) {
+		cr_expect_str_eq(config.container.mount_label, wanted);
+	} else {
+		cr_expect_null(config.container.mount_label);
+	}
+}
+
+Test(config_process, mount_label_is_that_of_linux_and_an_empty_one_is_none)
+{
+	expect_label(
+		"'linux':{'mountLabel':'system_u:object_r:container_file_t:s0:c1,c2'}",
+		"system_u:object_r:container_file_t:s0:c1,c2");
+	expect_label("'linux':{'mountLabel':''}", NULL);
+	expect_label("'linux':{'mountLabel':null}", NULL);
+	expect_label("'linux':{}", NULL);
+	expect_label("'process':{'selinuxLabel':'a'}", NULL);
+	expect_wrong("'linux':{'mountLabel':7}",
+		     "linux.mountLabel: expected a string, found number 7");
+}
+
+Test(config_process, mount_label_of_a_page_is_too_long)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+	autofree char *label = xcalloc(4097, 1);
+	autofree char *members = NULL;
+	struct err err = {0};
+
+	memset(label, 'a', 4096);
+	members = xasprintf("'linux':{'mountLabel':'%s'}", label);
+	cr_expect_eq(parse(members, &config, &err), -E2BIG);
+	cr_expect_str_eq(err.msg,
+			 "read config.json: linux.mountLabel: more than 4095 bytes");
+	free(members);
+	oci_config_clear(&config);
+	label[4095] = 0;
+	members = xasprintf("'linux':{'mountLabel':'%s'}", label);
+	expect_label(members, label);
+}

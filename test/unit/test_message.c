@@ -48,6 +48,7 @@ static void fill(struct parsed *parsed)
 	id_map_add(&parsed->config.container.gid_map, 1, 100000, UINT32_MAX);
 	parsed->config.container.overrides_modes = true;
 	parsed->config.container.keeps_groups = true;
+	parsed->config.container.mount_label = xstrdup("u:r:t:s0:c1,c2");
 	parsed->config.container.n_device_rules = 1;
 	parsed->config.container.device_rules = xcalloc(1, sizeof(struct device_rule));
 	parsed->config.container.device_rules[0] =
@@ -150,6 +151,7 @@ Test(message, a_reply_comes_out_as_it_went_in)
 	cr_expect_eq(out.config.container.gid_map.ranges[1].count, UINT32_MAX);
 	cr_expect(out.config.container.overrides_modes);
 	cr_expect(out.config.container.keeps_groups);
+	cr_expect_str_eq(out.config.container.mount_label, "u:r:t:s0:c1,c2");
 	cr_assert_eq(out.config.container.n_device_rules, 1);
 	cr_expect(out.config.container.device_rules[0].allows);
 	cr_expect(out.config.container.device_rules[0].is_for_chars);

@@ -76,7 +76,9 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 		r = bind_prepare(plan, target->host_root_fd, &ret->sources, err);
 	}
 	if (r == 0) {
-		r = own_dir_prepare(plan, &ret->undo, &ret->own_dir, err);
+		r = own_dir_prepare(
+			plan, target->container ? target->container->mount_label : NULL,
+			&ret->undo, &ret->own_dir, err);
 	}
 	if (r == 0 && !target->has_device_rules) {
 		const struct cgroup_target cgroup = {

@@ -52,7 +52,8 @@ struct apply_target {
 	   systemd knows, have them: they are not looked at. */
 	bool has_device_rules;
 
-	/* Its device rules are looked at; borrowed. NULL: nothing is known of them. */
+	/* Its device rules and mount label are looked at; borrowed. NULL: nothing is known of
+	   them. */
 	const struct container *container;
 
 	/* Called right after setns(), to give up what is of no use in the container;

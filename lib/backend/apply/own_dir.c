@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/xattr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "backend/apply/mountinfo.h"
@@ -69,6 +71,34 @@ static int make_tmpfs(size_t n_inodes, struct err *err)
 	return mount_fd < 0 ? err_sys(err, errno, "make a tmpfs") : mount_fd;
 }
 
+/*
+ * Else it has the label that the policy gives to a tmpfs of the runtime's, below which the
+ * container's processes may not look. No mount option: the kernel refuses "context" where
+ * there is no SELinux, and a bundle may come with a label all the same. @name: in the
+ * directory.
+ */
+static int give_label(const struct own_dir *dir, const char *name, struct err *err)
+{
+	if (!dir->mount_label) {
+		return 0;
+	}
+	if (fchdir(dir->fd) < 0) {
+		return err_sys(err, errno, "enter '%s'", dir->path);
+	}
+	/* A kernel without attributes in a tmpfs has no SELinux either. */
+	if (lsetxattr(name, XATTR_NAME_SELINUX, dir->mount_label,
+		      strlen(dir->mount_label) + 1, 0) < 0 &&
+	    errno != EOPNOTSUPP) {
+		return err_sys(
+			err, errno,
+			"give '%s%s' the SELinux label '%s' of config.json's "
+			"linux.mountLabel; start the container without labels (podman "
+			"--security-opt label=disable), or allow that label in the policy",
+			dir->path, name, dir->mount_label);
+	}
+	return 0;
+}
+
 /* At most: each mount with directories of its own, the files, and the root. */
 static size_t count_inodes(const struct own_dir *dir)
 {
@@ -79,7 +109,9 @@ static size_t count_inodes(const struct own_dir *dir)
 			n++;
 		}
 	}
-	return n;
+	/* An attribute takes room that counts as an inode's.
+	   Source: Linux mm/shmem.c, shmem_xattr_handler_set(). */
+	return dir->mount_label ? 2 * n : n;
 }
 
 /* The directories of @inner, whose siblings may have been there before. */
@@ -88,9 +120,15 @@ static int make_dirs(const struct own_dir *dir, const char *inner, struct err *e
 	for (const char *end = strchr(inner, '/'); end; end = strchr(end + 1, '/')) {
 		autofree char *path = xstrndup(inner, (size_t)(end - inner));
 
-		if (mkdirat(dir->fd, path, 0755) < 0 && errno != EEXIST) {
+		if (mkdirat(dir->fd, path, 0755) < 0) {
+			if (errno == EEXIST) {
+				continue;
+			}
 			return err_sys(err, errno, "make directory '%s%s'", dir->path,
 				       path);
+		}
+		if (give_label(dir, path, err) < 0) {
+			return -err->code;
 		}
 	}
 	return 0;
@@ -141,7 +179,7 @@ static int make_file(const struct own_dir *dir, size_t i, struct err *err)
 		return err_sys(err, n < 0 ? errno : ENOSPC, "make a file for '%s'",
 			       file->ctr.text);
 	}
-	return 0;
+	return give_label(dir, name, err);
 }
 
 static int fill(struct own_dir *dir, struct err *err)
@@ -152,7 +190,10 @@ static int fill(struct own_dir *dir, struct err *err)
 	};
 	int r;
 
-	r = make_placeholders(dir, err);
+	r = give_label(dir, ".", err);
+	if (r == 0) {
+		r = make_placeholders(dir, err);
+	}
 	for (size_t i = 0; i < dir->plan->n_files && r == 0; i++) {
 		r = make_file(dir, i, err);
 	}
@@ -187,8 +228,8 @@ static int check_places(const struct plan *plan, struct err *err)
 	return 0;
 }
 
-int own_dir_prepare(const struct plan *plan, struct undo_log *undo, struct own_dir *ret,
-		    struct err *err)
+int own_dir_prepare(const struct plan *plan, const char *mount_label,
+		    struct undo_log *undo, struct own_dir *ret, struct err *err)
 {
 	cleanup(own_dir_closep) struct own_dir dir = OWN_DIR_NONE;
 	int r;
@@ -198,6 +239,7 @@ int own_dir_prepare(const struct plan *plan, struct undo_log *undo, struct own_d
 		return r;
 	}
 	dir.plan = plan;
+	dir.mount_label = mount_label;
 	dir.path = xasprintf("%s/", plan->own_dir);
 	dir.fd = make_tmpfs(count_inodes(&dir), err);
 	r = dir.fd < 0 ? dir.fd : fill(&dir, err);

@@ -23,6 +23,7 @@
 
 struct own_dir {
 	const struct plan *plan; /* borrowed */
+	const char *mount_label; /* borrowed, or NULL */
 	int fd;			 /* the tmpfs; -1: the plan has no directory of its own */
 	char *path;		 /* of the plan, with a '/' at the end */
 };
@@ -39,14 +40,15 @@ DEFINE_CLEANUP(struct own_dir, own_dir_close)
 /**
  * own_dir_prepare() - Host side: make it, detached
  * @plan:	borrowed for as long as @ret lives
+ * @mount_label: of SELinux, for all that is made in it, or NULL: what its policy gives
  * @undo:	gets room for what own_dir_attach() changes
  * @err:	EOPNOTSUPP: a mount of the plan is not below its directory; EINVAL: it has
  *		files and no directory; or what the mount API says
  *
  * Needs: CAP_SYS_ADMIN in the user namespace of our mount namespace.
  */
-int own_dir_prepare(const struct plan *plan, struct undo_log *undo, struct own_dir *ret,
-		    struct err *err);
+int own_dir_prepare(const struct plan *plan, const char *mount_label,
+		    struct undo_log *undo, struct own_dir *ret, struct err *err);
 
 /**
  * own_dir_attach() - Container side: attach it, and the plan's mounts in it

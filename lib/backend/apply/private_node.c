@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/xattr.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -13,13 +14,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/syscalls.h"
-
-#define LABEL "security.selinux"
-
-/* Four parts; the ranges of an MCS label make the longest. A page, as of the kernel's own
-   files. Source: Linux security/selinux/selinuxfs.c, SIMPLE_TRANSACTION_LIMIT. */
-#define LABEL_MAX_BYTES 4096
 
 struct private_nodes {
 	const struct ctr_process *process;
@@ -39,7 +35,7 @@ DEFINE_CLEANUP(struct private_nodes, private_nodes_close)
 /* No call reads an attribute through an O_PATH descriptor but by its name in /proc.
    Return: its length, 0: none, or negative errno. */
 static ssize_t read_label(const struct private_nodes *nodes, int node_fd,
-			  const char *host_path, char label[static LABEL_MAX_BYTES],
+			  const char *host_path, char label[static LIMIT_LABEL_BYTES],
 			  struct err *err)
 {
 	char name[32];
@@ -49,7 +45,7 @@ static ssize_t read_label(const struct private_nodes *nodes, int node_fd,
 	if (fchdir(nodes->process->proc_fd) < 0) {
 		return err_sys(err, errno, "enter '/proc'");
 	}
-	n = getxattr(name, LABEL, label, LABEL_MAX_BYTES);
+	n = getxattr(name, XATTR_NAME_SELINUX, label, LIMIT_LABEL_BYTES);
 	if (n < 0 && (errno == ENODATA || errno == EOPNOTSUPP)) {
 		return 0;
 	}
@@ -61,7 +57,7 @@ static ssize_t read_label(const struct private_nodes *nodes, int node_fd,
 static int copy_label(const struct private_nodes *nodes, int node_fd, const char *name,
 		      const char *host_path, struct err *err)
 {
-	char label[LABEL_MAX_BYTES];
+	char label[LIMIT_LABEL_BYTES];
 	ssize_t n = read_label(nodes, node_fd, host_path, label, err);
 
 	if (n <= 0) {
@@ -70,7 +66,7 @@ static int copy_label(const struct private_nodes *nodes, int node_fd, const char
 	if (fchdir(nodes->fs_fd) < 0) {
 		return err_sys(err, errno, "enter a tmpfs of our own");
 	}
-	if (lsetxattr(name, LABEL, label, (size_t)n, 0) < 0) {
+	if (lsetxattr(name, XATTR_NAME_SELINUX, label, (size_t)n, 0) < 0) {
 		return err_sys(
 			err, errno,
 			"give the container's own '%s' the SELinux label '%.*s' of the "
