@@ -270,6 +270,64 @@ class Suite:
         self.podman.groups = []
         return problems
 
+    def exclusive(self):
+        """Two containers have one GPU each, the third gets none and is told who has them; when
+        one of the two is killed, it gets that one's."""
+        host = container.make_host("amd2")
+        log = f"{self.podman.home}/exclusive.log"
+        settings = f"{self.podman.home}/exclusive.json"
+        with open(settings, "w", encoding="utf-8") as file:
+            json.dump({"log": {"target": f"file:{log}", "level": "error"}}, file)
+        os.chmod(settings, 0o644)
+        # On a real host systemd makes both.
+        os.makedirs(f"{host}/run/user/{UID}", exist_ok=True)
+        os.chown(f"{host}/run/user/{UID}", UID, UID)
+        hooks = self.podman.hooks_dir("exclusive", "--config", settings, host=host)
+        ids = []
+
+        def start():
+            """A container that stays. Return: the finished `podman run`"""
+            result = self.podman.run(
+                "--detach", *self.ask("vendor=amd;sharing=exclusive"), hooks=hooks,
+                command=["/bin/busybox", "sleep", "100"])
+            if result.returncode == 0:
+                ids.append(result.stdout.strip())
+            return result
+
+        def nodes_of(name):
+            listed = self.podman.call("--runtime", "runc", "exec", name, "/bin/busybox", "ls",
+                                      "/dev/dri").stdout
+            return [word for word in listed.split() if word.startswith("renderD")]
+
+        def wanted(what, got, want):
+            return [] if got == want else [f"{what}: {got}, wanted {want}"]
+
+        try:
+            problems = [result.stderr for result in (start(), start()) if result.returncode]
+            if len(ids) < 2:
+                return problems
+            problems += wanted("nodes", [nodes_of(name) for name in ids],
+                               [["renderD128"], ["renderD130"]])
+            third = start()
+            with open(log, encoding="utf-8") as file:
+                line = file.read()
+            problems += wanted("lines", line.count("\n"), 1)
+            for words in ("1 amd GPU asked exclusively, 0 free",
+                          f"amd:0: container '{ids[0]}' (process ",
+                          f"amd:2: container '{ids[1]}' (process "):
+                if third.returncode == 0 or words not in line:
+                    problems.append(f"the third gives {third.returncode}, {line!r}")
+                if not self.podman.is_precreate and words not in third.stderr:
+                    problems.append(f"podman says {third.stderr!r}")
+            self.podman.call("--runtime", "runc", "kill", "--signal", "KILL", ids[0])
+            self.podman.call("--runtime", "runc", "wait", ids[0])
+            fourth = start()
+            return problems + ([fourth.stderr] if fourth.returncode else
+                               wanted("nodes", nodes_of(ids[2]), ["renderD128"]))
+        finally:
+            for name in ids:
+                self.podman.call("--runtime", "runc", "rm", "--force", "--time", "0", name)
+
     def some_of_several_amd_gpus(self):
         """ROCm is kept to some of the GPUs by the device cgroup alone, which a rootless
         container has not: there log and plan warn, and only where some are left out."""
@@ -448,7 +506,8 @@ class Suite:
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
-                 "driver_committed", "driver_by_specification", "some_of_several_amd_gpus"]
+                 "driver_committed", "driver_by_specification", "exclusive",
+                 "some_of_several_amd_gpus"]
         if not self.podman.is_rootless:
             # A rootless container cannot be given a group of the host.
             names += ["other_user_with_group", "other_user_without_group",
