@@ -3,7 +3,7 @@
 """sharing.py --hook PROGRAM (rules|faults|storm) - who gets which GPU, and nobody twice
 
 rules: exclusive and shared use, on stand-ins (standin.py) and under runc. faults: an error
-and a kill at every system call on the ledger. storm: 500 containers that compete for 7 GPUs
+and a kill at every system call on the ledger. storm: 500 containers that compete for 8 GPUs
 exclusively, some of them, and some of the hooks, being killed at random.
 """
 
@@ -525,11 +525,12 @@ class Storm:
     N_AT_ONCE = 24
 
     def __init__(self, hook):
-        self.host = Host(hook)
+        self.host = Host(hook, manifest="mi300")
         self.owners = {}
         self.lock = threading.Lock()
         self.problems = []
         self.outcomes = collections.Counter()
+        self.seen = set()
         self.left = list(range(self.N_CONTAINERS))
 
     def _problem(self, text):
@@ -540,7 +541,7 @@ class Storm:
         with self.lock:
             other = self.owners.get(gpu)
             if other is not None:
-                self.problems.append(f"nvidia:{gpu}: {other} and {standin.pid} at once")
+                self.problems.append(f"amd:{gpu}: {other} and {standin.pid} at once")
             self.owners[gpu] = standin.pid
 
     def _disown(self, gpu):
@@ -564,6 +565,8 @@ class Storm:
             status, errors = self._start(standin, chance)
             if status == 0:
                 gpus = self.host.gpus_of(standin)
+                with self.lock:
+                    self.seen.update(gpus)
                 if len(gpus) != 1:
                     self._problem(f"GPUs of a container: {gpus}")
                     return
@@ -582,7 +585,7 @@ class Storm:
 
     def _worker(self, seed):
         chance = random.Random(seed)
-        bundle = Bundle().request(EXCLUSIVE).write()
+        bundle = Bundle().request("vendor=amd;sharing=exclusive").write()
         while True:
             with self.lock:
                 if not self.left:
@@ -604,6 +607,7 @@ class Storm:
             if self.outcomes[what] == 0:
                 self.problems.append(f"no container was {what}: {dict(self.outcomes)}")
         print(f"# {dict(self.outcomes)}")
+        self.problems += wanted("GPUs that were given", self.seen, set(range(8)))
         return self.problems + wanted("held at the end", self.host.held(), {})
 
 
@@ -615,7 +619,7 @@ def main():
     elif options.suite == "faults":
         tests = list(Faults(options.hook).tests())
     else:
-        tests = [("500 containers compete for 7 GPUs", Storm(options.hook).run)]
+        tests = [("500 containers compete for 8 GPUs", Storm(options.hook).run)]
     return sandbox.run_tests(tests, options.only)
 
 
