@@ -4,6 +4,7 @@
 #include "outcome.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/trusted_file.h"
 #include "injector/injectors.h"
@@ -225,8 +226,19 @@ static int find_files(const struct host *host, struct request *request,
 		       : r;
 }
 
-static int see_to_access(const struct request *request, struct outcome *outcome,
-			 struct err *err)
+/* A bundle of an ordinary user's is none that root's hook would take: if it is started, then
+   by its owner. A user namespace's root is none of those who own a bundle of root's. */
+static bool is_of_a_user(const struct request *request)
+{
+	struct stat st;
+
+	return request->bundle_fd >= 0 &&
+	       !request->parsed.config.container.has_user_namespace &&
+	       fstat(request->bundle_fd, &st) == 0 && st.st_uid != 0;
+}
+
+static int see_to_access(const struct request *request, enum purpose purpose,
+			 struct outcome *outcome, struct err *err)
 {
 	const struct trusted_caller caller = trusted_caller_look();
 	const struct access_terms terms = {
@@ -236,7 +248,7 @@ static int see_to_access(const struct request *request, struct outcome *outcome,
 		.is_rootless = !caller.has_all_ids,
 	};
 
-	if (terms.is_rootless) {
+	if (terms.is_rootless || (purpose == OUTCOME_TO_SHOW && is_of_a_user(request))) {
 		check_subset_warn(&outcome->inventory, &outcome->selection,
 				  &outcome->plan);
 	}
@@ -275,7 +287,7 @@ int outcome_plan(struct host *host, struct request *request, enum purpose purpos
 		r = check_plan(&outcome->plan, err);
 	}
 	if (r == 0) {
-		r = see_to_access(request, outcome, err);
+		r = see_to_access(request, purpose, outcome, err);
 	}
 	return r < 0 ? err_wrap(err, "plan") : 0;
 }

@@ -359,6 +359,24 @@ class Suite:
                 n = sum(words in text for text in texts)
                 if n != (is_some and self.podman.is_rootless):
                     problems.append(f"{value}: {n} warnings in the {what}: {texts}")
+        return problems + self._subset_of_a_bundle(host, settings, hooks, words)
+
+    def _subset_of_a_bundle(self, host, settings, hooks, words):
+        """The same of a container's bundle, whose owner says whose it will be."""
+        result = self.podman.run("--detach", *self.ask("amd:1"), hooks=hooks,
+                                 command=["/bin/busybox", "sleep", "100"])
+        name = result.stdout.strip()
+        try:
+            path = self.podman.call("inspect", "--format", "{{.OCIConfigPath}}", name).stdout
+            result = container.run(
+                [self.podman.hook, "plan", "--bundle", os.path.dirname(path), "--host-root",
+                 host, "--config", settings], **self.podman.as_user)
+        finally:
+            self.podman.call("--runtime", "runc", "rm", "--force", "--time", "0", name)
+        problems = []
+        if result.returncode or (words in result.stdout) != self.podman.is_rootless:
+            problems.append(f"of the bundle plan says {result.returncode}, {result.stdout}, "
+                            f"{result.stderr}")
         return problems
 
     def readonly_root(self):
