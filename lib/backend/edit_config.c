@@ -298,19 +298,19 @@ static json_t *append_texts(json_t *array, char *const *texts, size_t n)
 	return array;
 }
 
-/* Others' hooks that a specification names; where there is nothing to say a member is left
-   out. */
+/* What a hook of somebody else runs with if its specification says nothing: an empty list means
+   the container's own to runc before 1.3, and LD_PRELOAD is the image's (CVE-2025-23266). */
+#define HOOK_PATH "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* Others' hooks that a specification names. */
 static json_t *make_kept_hook(const struct cdi_hook *hook, const char *path)
 {
-	json_t *object = json_pack("{s:s,s:o}", "path", path, "args",
-				   append_texts(json_array(), hook->args, hook->n_args));
+	json_t *env = hook->n_env > 0 ? append_texts(json_array(), hook->env, hook->n_env)
+				      : json_pack("[s]", HOOK_PATH);
+	json_t *object = json_pack("{s:s,s:o,s:o}", "path", path, "args",
+				   append_texts(json_array(), hook->args, hook->n_args),
+				   "env", env);
 
-	if (object && hook->n_env > 0 &&
-	    json_object_set_new(object, "env",
-				append_texts(json_array(), hook->env, hook->n_env)) < 0) {
-		json_decref(object);
-		return NULL;
-	}
 	if (object && hook->timeout > 0 &&
 	    json_object_set_new(object, "timeout", json_integer(hook->timeout)) < 0) {
 		json_decref(object);

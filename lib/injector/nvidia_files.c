@@ -399,10 +399,9 @@ void nvidia_warn_of_no_place(const struct container *ctr, struct driver_files *f
 
 bool nvidia_has_libraries(const struct host *host, const char *version)
 {
-	static const char *const dirs[] = {"/usr/lib/" TRIPLE, "/usr/lib64", "/usr/lib"};
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		autofree char *path = xasprintf("%s/libcuda.so.%s", dirs[i], version);
+	for (size_t i = 0; i < sizeof(usual_dirs) / sizeof(usual_dirs[0]); i++) {
+		autofree char *path =
+			xasprintf("%s/libcuda.so.%s", usual_dirs[i], version);
 
 		if (host_exists(host, path)) {
 			return true;

@@ -16,7 +16,7 @@ char *nvidia_read_version(const struct host *host);
    free() them. NULL: they say so already. */
 char *nvidia_read_params(const struct host *host);
 
-/* Is the driver's main library of this version where most distributions have it? */
+/* Is the driver's main library of this version in one of the usual directories? */
 bool nvidia_has_libraries(const struct host *host, const char *version);
 
 /* Says why the container gets no libraries. */

@@ -452,7 +452,8 @@ Test(edit_config, hooks_of_others_are_kept_at_their_stage)
 	expect(&now, CHOSEN
 	       ",'hooks':{'createRuntime':[" OUR_HOOK
 	       "],'createContainer':[{'path':'/b/k','args':['x','x'],'env':['A='],"
-	       "'timeout':9}],'poststop':[{'path':'/old'},{'path':'/b/k','args':[]}]}");
+	       "'timeout':9}],'poststop':[{'path':'/old'},{'path':'/b/k','args':[],"
+	       "'env':['PATH=/usr/sbin:/usr/bin:/sbin:/bin']}]}");
 }
 
 Test(edit_config, a_hook_of_no_stage_is_refused)
