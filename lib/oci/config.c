@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/trusted_file.h"
 #include "oci/config_json.h"
+#include "oci/config_sieve.h"
 #include "oci/json.h"
 
 void oci_config_clear(struct oci_config *config)
@@ -386,12 +387,25 @@ static int read_choice(const json_t *object, struct oci_config *config, struct e
 	return 0;
 }
 
+/* Whatever the sieve or jansson does not like in the short text is said of the whole one. */
+static json_t *parse_what_is_read(const char *text, size_t len, struct err *err)
+{
+	autofree char *short_text = xrealloc(NULL, len);
+	size_t short_len = config_sieve(text, len, short_text);
+	struct err ignored = {0};
+	json_t *object = NULL;
+
+	if (short_len > 0) {
+		object = json_parse_wide(short_text, short_len, CONFIG_WHAT, &ignored);
+	}
+	return object ? object : json_parse_wide(text, len, CONFIG_WHAT, err);
+}
+
 int oci_config_parse(const char *text, size_t len, const char *key,
 		     struct oci_config *ret, struct err *err)
 {
 	cleanup(oci_config_clearp) struct oci_config config = {0};
-	cleanup(json_decrefp) json_t *object =
-		json_parse_wide(text, len, CONFIG_WHAT, err);
+	cleanup(json_decrefp) json_t *object = parse_what_is_read(text, len, err);
 
 	if (!object || config_read(object, key, &config, err) < 0 ||
 	    read_choice(object, &config, err) < 0) {

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "oci/config.h"
+#include "oci/config_json.h"
+#include "oci/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,6 +46,44 @@ static void check_config(const struct oci_config *config, const char *key)
 		config->container.gid != UINT32_MAX);
 }
 
+/* What is read of the whole text is read without what the sieve leaves out. */
+static void check_against_whole(const char *text, size_t size, const char *key, int r,
+				const struct oci_config *config)
+{
+	cleanup(oci_config_clearp) struct oci_config whole = {0};
+	struct err err = {0};
+	cleanup(json_decrefp) json_t *object =
+		json_parse_wide(text, size, CONFIG_WHAT, &err);
+
+	if (!object || config_read(object, key, &whole, &err) < 0) {
+		return;
+	}
+	/* A choice is read behind all of that, and may be wrong. */
+	if (r < 0) {
+		require(whole.request != NULL);
+		return;
+	}
+	require(strcmp(config->root_path, whole.root_path) == 0);
+	require(!config->request == !whole.request);
+	require(!whole.request || (config->request_len == whole.request_len &&
+				   strcmp(config->request, whole.request) == 0));
+	require(config->container.uid == whole.container.uid &&
+		config->container.gid == whole.container.gid &&
+		config->container.n_additional_gids ==
+			whole.container.n_additional_gids &&
+		config->container.overrides_modes == whole.container.overrides_modes &&
+		config->container.keeps_groups == whole.container.keeps_groups &&
+		config->container.has_user_namespace ==
+			whole.container.has_user_namespace &&
+		config->container.uid_map.n == whole.container.uid_map.n &&
+		config->container.gid_map.n == whole.container.gid_map.n &&
+		config->container.n_device_rules == whole.container.n_device_rules);
+	require(whole.container.n_device_rules == 0 ||
+		memcmp(config->container.device_rules, whole.container.device_rules,
+		       whole.container.n_device_rules *
+			       sizeof(*whole.container.device_rules)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -62,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			/* The quick look never misses what the parser finds. */
 			require(may_request || !config.request);
 		}
+		check_against_whole(text, size, keys[k], r, &config);
 		oci_config_clear(&config);
 	}
 	return 0;
