@@ -18,6 +18,9 @@ struct err {
 	char msg[1024]; /* one line */
 };
 
+/* The compiler moves what leads there out of the way of a run without an error. */
+#define ERR_PATH __attribute__((cold))
+
 /**
  * err_set() - Report a finding of our own
  * @err:	filled; an older message in it is lost
@@ -26,7 +29,7 @@ struct err {
  * Return: -@code, so that `return err_set(...)` is the whole error path.
  */
 int err_set(struct err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4))) ERR_PATH;
 
 /**
  * err_sys() - Report a failed system call; ": <strerror>" is appended
@@ -35,17 +38,18 @@ int err_set(struct err *err, int code, const char *fmt, ...)
  * Return: -@code.
  */
 int err_sys(struct err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4))) ERR_PATH;
 
 /**
  * err_wrap() - Put "<what this function was doing>: " before the message that is there
  *
  * Return: -err->code.
  */
-int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_wrap(struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3))) ERR_PATH;
 
 /* Line breaks, terminal escapes and other control characters of the message become '?'. */
 void err_make_one_line(struct err *err);
 
 /* EOPNOTSUPP: a system call that Linux 5.12 has is not there. Return: -EOPNOTSUPP. */
-int err_old_kernel(struct err *err, const char *call);
+int err_old_kernel(struct err *err, const char *call) ERR_PATH;
