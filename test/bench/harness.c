@@ -17,7 +17,8 @@
  * else the machine does hits all of them alike.
  *
  * Before that, one run of each is traced, for its system calls and its memory; those of
- * processes that it starts count as well.
+ * processes that it starts count as well. With 0 RUNS each program runs once and that is all,
+ * for programs that trace others themselves.
  *
  * Prints two lines for each scenario, first for NOOP and then for the program: p50 and p99
  * in ns, peak memory in KiB, system calls.
@@ -270,10 +271,12 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* In the child. */
-static void run_program(char *const *argv, int state_fd, int null_fd)
+/* In the child. A warning on a terminal or in a pipe would be waited for: it is shown once, by
+   the run that is traced. */
+static void run_program(char *const *argv, int state_fd, int null_fd, int err_fd)
 {
-	if (dup2(state_fd, STDIN_FILENO) >= 0 && dup2(null_fd, STDOUT_FILENO) >= 0) {
+	if (dup2(state_fd, STDIN_FILENO) >= 0 && dup2(null_fd, STDOUT_FILENO) >= 0 &&
+	    dup2(err_fd, STDERR_FILENO) >= 0) {
 		(void)execv(argv[0], argv);
 	}
 	_exit(127);
@@ -288,7 +291,7 @@ static uint64_t time_program(char *const *argv, int state_fd, int null_fd)
 
 	pid = vfork();
 	if (pid == 0) {
-		run_program(argv, state_fd, null_fd);
+		run_program(argv, state_fd, null_fd, null_fd);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
 		die("run '%s'", argv[0]);
@@ -337,7 +340,7 @@ static pid_t start_traced(char *const *argv, int state_fd, int null_fd)
 	pid = fork();
 	if (pid == 0) {
 		(void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		run_program(argv, state_fd, null_fd);
+		run_program(argv, state_fd, null_fd, STDERR_FILENO);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
 	    ptrace(PTRACE_SETOPTIONS, pid, NULL, options) < 0) {
@@ -424,7 +427,7 @@ static void run_once(const struct setup *setup, const struct scenario *scenario,
 
 static void run_all(const struct setup *setup, struct scenario *scenarios, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && setup->runs > 0; i++) {
 		struct scenario *scenario = &scenarios[i];
 
 		run_once(setup, scenario, setup->noop_argv, &scenario->noop, NULL);
@@ -480,6 +483,16 @@ static enum filter parse_filter(const char *name)
 	die("read filter '%s'", name ? name : "");
 }
 
+static void run_each(const struct setup *setup, struct scenario *scenarios, size_t n)
+{
+	uint64_t ignored_ns;
+
+	for (size_t i = 0; i < n; i++) {
+		run_once(setup, &scenarios[i], scenarios[i].argv, &scenarios[i].program,
+			 &ignored_ns);
+	}
+}
+
 /* Takes the text apart in place. */
 static void parse_scenario(char *text, size_t runs, struct scenario *ret)
 {
@@ -521,16 +534,22 @@ int main(int argc, char **argv)
 	setup.deny_program = load_deny_program();
 	n = (size_t)argc - 6;
 	scenarios = calloc(n, sizeof(*scenarios));
-	if (setup.runs == 0 || setup.null_fd < 0 || !scenarios) {
+	if (setup.null_fd < 0 || !scenarios) {
 		die("begin");
 	}
 	for (size_t i = 0; i < n; i++) {
 		parse_scenario(argv[6 + i], setup.runs, &scenarios[i]);
 	}
-	run_all(&setup, scenarios, n);
-	for (size_t i = 0; i < n; i++) {
+	if (setup.runs == 0) {
+		run_each(&setup, scenarios, n);
+	} else {
+		run_all(&setup, scenarios, n);
+	}
+	for (size_t i = 0; i < n && setup.runs > 0; i++) {
 		print_figures(&scenarios[i].noop, setup.runs);
 		print_figures(&scenarios[i].program, setup.runs);
+	}
+	for (size_t i = 0; i < n; i++) {
 		free(scenarios[i].noop.times_ns);
 		free(scenarios[i].program.times_ns);
 	}
