@@ -20,6 +20,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e"), os.path.dirname(HERE
 
 import cgroups
 import container
+import driver
 import runtimes
 import sandbox
 
@@ -40,13 +41,34 @@ MAX_PEAK_KIB = 2048
 # From 64 to 128 GPUs each may cost so many times what each costs from 32 to 64.
 MAX_BEND = 1.25
 
+# In ms: what exclusive use costs over shared, and a ledger of so many entries over an empty one.
+MAX_EXCLUSIVE = 0.3
+MAX_LEDGER = 1.0
+LEDGER_ENTRIES = 1000
+# With all of the driver's files: whichever is larger.
+MAX_DRIVER = 4.0
+MAX_DRIVER_RATIO = 8.0
+LIBRARIES = 40
+# A median of fewer runs says little, and a busy machine may spoil it: a bound is missed when
+# it is missed so many times in a row.
+MIN_RUNS = 100
+TRIES = 3
+
+# The rows that are compared with each other.
+SHARED = "1 nvidia, shared, ledger"
+EXCLUSIVE = "1 nvidia, exclusive, ledger"
+FULL_LEDGER = f"1 nvidia, ledger of {LEDGER_ENTRIES}"
+NO_LIBRARY = "1 nvidia, no library"
+ALL_LIBRARIES = f"1 nvidia, {LIBRARIES} libraries"
+
 
 class Scenario:  # pylint: disable=too-few-public-methods
     """One line of the table."""
 
+    # pylint: disable-next=too-many-arguments
     def __init__(self, name, host, request, wanted=None, *, device_filter="none",
-                 config_bytes=SMALL, command="createRuntime"):
-        """wanted: at most so many times the no-op"""
+                 config_bytes=SMALL, command="createRuntime", image=None):
+        """wanted: at most so many times the no-op; image: the root, if not an empty one"""
         self.name = name
         self.host = host
         self.request = request
@@ -54,6 +76,7 @@ class Scenario:  # pylint: disable=too-few-public-methods
         self.device_filter = device_filter
         self.config_bytes = config_bytes
         self.command = command
+        self.image = image
         self.noop = self.hook = None  # Figures, once measured
 
 
@@ -94,6 +117,22 @@ def scenarios():
     return found
 
 
+def bound_scenarios():
+    """The rows with bounds of their own, see are_bounds_kept()."""
+    found = [
+        Scenario(SHARED, with_ledger("shared", 0), "nvidia:1"),
+        Scenario(EXCLUSIVE, with_ledger("exclusive", 0),
+                 "vendor=nvidia;sharing=exclusive"),
+        Scenario(FULL_LEDGER, with_ledger("full", LEDGER_ENTRIES),
+                 "nvidia:1"),
+    ]
+    if driver.why_not() is None:
+        host = driver.make_host(n_more=LIBRARIES - len(driver.LIBRARIES))
+        found += [Scenario(NO_LIBRARY, host, "nvidia:1"),
+                  Scenario(ALL_LIBRARIES, host, "nvidia:1", image=make_image())]
+    return found
+
+
 # ---- made hosts --------------------------------------------------------------------------
 
 
@@ -128,13 +167,47 @@ def make_intel(count):
     return host
 
 
+def with_ledger(name, entries):
+    """That host with a /run, so that it is written down who has which GPU
+
+    entries: containers that have it as well; all are this process, which lives
+    """
+    host = f"{sandbox.WORK}/hosts/nvidia1-{name}"
+    shutil.copytree(container.make_host("nvidia1"), host, symlinks=True,
+                    copy_function=driver.copy_any)
+    os.makedirs(f"{host}/run/oci-gpu-hook", mode=0o755)
+    if entries:
+        gpu = os.listdir(f"{host}/proc/driver/nvidia/gpus")[0]
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot_id = file.read().strip()
+        with open("/proc/self/stat", encoding="ascii") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        pid_ns = os.stat("/proc/self/ns/pid").st_ino
+        lines = [f"oci-gpu-hook ledger 1 {boot_id}"]
+        lines += [f"{gpu}\tshared\t{os.getpid()}\t{start}\t{pid_ns}\tcontainer-{i}\t/bundle-{i}"
+                  for i in range(entries)]
+        with open(f"{host}/run/oci-gpu-hook/ledger", "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+    return host
+
+
+def make_image():
+    """Debian's directories, with places for what the driver brings."""
+    image = f"{sandbox.WORK}/image"
+    container.build_host.build_host(os.path.join(sandbox.TOP, "test/hosts/root-debian.host"),
+                                    image)
+    for name in ("dev", "proc", "run", "usr/bin"):
+        os.makedirs(f"{image}/{name}", exist_ok=True)
+    return image
+
+
 # ---- what the hook reads -----------------------------------------------------------------
 
 
-def config_text(request, size):
+def config_text(request, size, root=ROOTFS):
     """A config.json of about so many bytes, filled up with what fills an engine's."""
     config = json.loads(json.dumps(container.CONFIG))
-    config["root"]["path"] = ROOTFS
+    config["root"]["path"] = root
     if request:
         config["annotations"][container.KEY] = request
     if size > SECCOMP_BYTES:
@@ -151,9 +224,10 @@ def config_text(request, size):
 def make_bundle(number, scenario):
     """Return: its directory"""
     directory = f"{sandbox.WORK}/bundle-{number}"
-    os.mkdir(directory)
+    os.makedirs(directory, exist_ok=True)
     with open(f"{directory}/config.json", "w", encoding="utf-8") as file:
-        file.write(config_text(scenario.request, scenario.config_bytes))
+        file.write(config_text(scenario.request, scenario.config_bytes,
+                               scenario.image or ROOTFS))
     return directory
 
 
@@ -201,9 +275,9 @@ def measure(harness, noop, hook, runs, rows, groups):
     for number, row in enumerate(rows):
         bundle = make_bundle(number, row)
         args = ["plan", "--bundle", bundle] if row.command == "plan" else [row.command]
-        words.append("|".join([bundle, row.device_filter, hook, *args,
+        words.append("|".join([bundle, row.device_filter, row.image or "-", hook, *args,
                                "--host-root", row.host]))
-    os.mkdir(ROOTFS)
+    os.makedirs(ROOTFS, exist_ok=True)
     result = subprocess.run([harness, str(runs), ROOTFS, groups[0] or "-", groups[1], noop,
                              *words], check=True, stdout=subprocess.PIPE, text=True)
     lines = result.stdout.splitlines()
@@ -272,6 +346,26 @@ def print_growth(rows):
           f"one before; wanted {verdict(bend, MAX_BEND)}.")
 
 
+def are_bounds_kept(rows):
+    """Of the rows that have one of their own; says it for each."""
+    named = {row.name: row for row in rows}
+    shared = named[SHARED].hook.p50
+    found = [("exclusive over shared", named[EXCLUSIVE].hook.p50 - shared, MAX_EXCLUSIVE),
+             (f"a ledger of {LEDGER_ENTRIES} entries over an empty one",
+              named[FULL_LEDGER].hook.p50 - shared, MAX_LEDGER)]
+    if ALL_LIBRARIES in named:
+        row = named[ALL_LIBRARIES]
+        found.append((f"the driver's {LIBRARIES} libraries, all of the run", row.hook.p50,
+                      max(MAX_DRIVER, MAX_DRIVER_RATIO * row.noop.p50)))
+        calls = (row.hook.calls - named[NO_LIBRARY].hook.calls) / LIBRARIES
+        cost = (row.hook.p50 - named[NO_LIBRARY].hook.p50) / LIBRARIES * 1e3
+        print(f"A library of the driver: {calls:.1f} system calls, {cost:.1f} us.")
+    for name, value, limit in found:
+        verdict_ = "met" if value <= limit else "MISSED"
+        print(f"{name[0].upper()}{name[1:]}: {value:.2f} ms (<= {limit:.2f}: {verdict_}).")
+    return all(value <= limit for _, value, limit in found)
+
+
 def print_reads(rows):
     """What the made hosts do not show: sysfs is slower than the tmpfs that they are on."""
     real = time_reads("/sys/class/mem/null/dev")
@@ -293,18 +387,26 @@ def main():
     rows = [row for row in scenarios() if row.device_filter != "v1" or groups[0]]
     nodes = [count_nodes(hook, row) for row in rows]
     measure(harness, noop, hook, runs, rows, groups)
+    bounds = bound_scenarios()
+    measure(harness, noop, hook, max(runs, MIN_RUNS), bounds, groups)
 
     noop_figures = rows[0].noop
     print(f"{machine()}. The hook: {os.path.getsize(hook) // 1024} KiB, static.\n")
-    print(f"{runs} runs of each, the no-op before every run of the hook; times in ms from "
+    print(f"{runs} runs of each, of the last {len(bounds)} at least {MIN_RUNS}, the no-op before every run of the hook; times in ms from "
           f"spawn to exit. The no-op: peak RSS {noop_figures.peak_kib} KiB, "
           f"{noop_figures.calls} system calls.\n")
-    print_table(rows, nodes)
+    print_table(rows + bounds, nodes + [count_nodes(hook, row) for row in bounds])
     print_growth(rows)
     print_reads(rows)
+    is_kept = are_bounds_kept(bounds)
+    for _ in range(TRIES - 1):
+        if not is_kept:
+            print("Once more:")
+            measure(harness, noop, hook, max(runs, MIN_RUNS), bounds, groups)
+            is_kept = are_bounds_kept(bounds)
     if not groups[0]:
         print("No version 1 device controller here, so no rows for it.")
-    return 0
+    return 0 if is_kept else 1
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@
  *	bench-harness RUNS ROOTFS V1_GROUP V2_GROUP NOOP SCENARIO...
  *
  * V1_GROUP, V2_GROUP: directories of control groups, where the containers get theirs. A
- * scenario is "BUNDLE|FILTER|PROGRAM|ARGUMENT...", and FILTER says what device filter its
- * container has: "none", "v1" or "v2".
+ * scenario is "BUNDLE|FILTER|ROOT|PROGRAM|ARGUMENT...". FILTER says what device filter its
+ * container has: "none", "v1" or "v2". ROOT is the directory of an image, with a /dev, or "-"
+ * for the empty one at ROOTFS.
  *
  * Theory of operation. Each run gets a fresh container, which stands where a runtime's does
- * at createRuntime: a process in a mount namespace of its own with a new tmpfs at ROOTFS and
- * another on its /dev, and a new control group that denies every device. The state is in a
+ * at createRuntime: a process in a mount namespace of its own with a new tmpfs at ROOTFS, or
+ * an overlay of ROOT, and another on its /dev, and a new control group that denies every
+ * device. The state is in a
  * pipe before the clock starts. Measured is the time from vfork() until waitpid() has the
  * program's end; containers are made and taken down outside of it. In every turn each
  * scenario runs once, right after NOOP in a container of the same kind, so that whatever
@@ -71,6 +73,7 @@ struct figures {
 struct scenario {
 	const char *bundle;
 	enum filter filter;
+	const char *image;	       /* NULL: an empty one */
 	char *argv[MAX_ARGUMENTS + 1]; /* argv[0]: the program */
 
 	struct figures noop;
@@ -175,20 +178,39 @@ static void make_group(const struct setup *setup, enum filter filter)
 	}
 }
 
+/* As an engine does it: what is written goes elsewhere, here to the tmpfs. */
+static int mount_image(const struct setup *setup, const char *image)
+{
+	char upper[4200];
+	char work[4200];
+	char options[16384];
+
+	(void)snprintf(upper, sizeof(upper), "%s/upper", setup->rootfs);
+	(void)snprintf(work, sizeof(work), "%s/work", setup->rootfs);
+	(void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s",
+		       image, upper, work);
+	if (mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0) {
+		return -1;
+	}
+	return mount("overlay", image, "overlay", 0, options);
+}
+
 /* The life of the container's process; says so when all is ready. */
-static void live(const struct setup *setup, enum filter filter, int ready_fd)
+static void live(const struct setup *setup, const struct scenario *scenario, int ready_fd)
 {
 	char dev[4200];
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (filter != FILTER_NONE) {
-		write_file(setup->group[filter], "cgroup.procs", "0");
+	if (scenario->filter != FILTER_NONE) {
+		write_file(setup->group[scenario->filter], "cgroup.procs", "0");
 	}
-	(void)snprintf(dev, sizeof(dev), "%s/dev", setup->rootfs);
+	(void)snprintf(dev, sizeof(dev), "%s/dev",
+		       scenario->image ? scenario->image : setup->rootfs);
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", setup->rootfs, "tmpfs", MS_NOSUID, "mode=755") < 0 ||
-	    mkdir(dev, 0755) < 0 ||
+	    (scenario->image ? mount_image(setup, scenario->image) : mkdir(dev, 0755)) <
+		    0 ||
 	    mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0 ||
 	    write(ready_fd, "", 1) != 1) {
 		die("make the container at '%s'", setup->rootfs);
@@ -198,13 +220,13 @@ static void live(const struct setup *setup, enum filter filter, int ready_fd)
 	}
 }
 
-static pid_t start_container(const struct setup *setup, enum filter filter)
+static pid_t start_container(const struct setup *setup, const struct scenario *scenario)
 {
 	int pipe_fd[2];
 	char byte;
 	pid_t pid;
 
-	make_group(setup, filter);
+	make_group(setup, scenario->filter);
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0) {
 		die("make a pipe");
 	}
@@ -214,7 +236,7 @@ static pid_t start_container(const struct setup *setup, enum filter filter)
 	}
 	if (pid == 0) {
 		(void)close(pipe_fd[0]);
-		live(setup, filter, pipe_fd[1]);
+		live(setup, scenario, pipe_fd[1]);
 	}
 	(void)close(pipe_fd[1]);
 	if (read(pipe_fd[0], &byte, 1) != 1) {
@@ -413,7 +435,7 @@ static void trace_program(char *const *argv, int state_fd, int null_fd,
 static void run_once(const struct setup *setup, const struct scenario *scenario,
 		     char *const *argv, struct figures *figures, uint64_t *time_ns)
 {
-	pid_t container = start_container(setup, scenario->filter);
+	pid_t container = start_container(setup, scenario);
 	int state_fd = make_state(scenario, container);
 
 	if (time_ns) {
@@ -500,6 +522,10 @@ static void parse_scenario(char *text, size_t runs, struct scenario *ret)
 
 	ret->bundle = strsep(&text, "|");
 	ret->filter = parse_filter(strsep(&text, "|"));
+	ret->image = strsep(&text, "|");
+	if (ret->image && strcmp(ret->image, "-") == 0) {
+		ret->image = NULL;
+	}
 	while (text && n < MAX_ARGUMENTS) {
 		ret->argv[n++] = strsep(&text, "|");
 	}

@@ -100,7 +100,7 @@ def step(build, hook, rows):
     os.mkdir(bench.ROOTFS)
     for number, row in enumerate(rows):
         outputs.append(f"{sandbox.WORK}/steps-{number}")
-        words.append("|".join([bench.make_bundle(number, row), row.device_filter, stepper,
+        words.append("|".join([bench.make_bundle(number, row), row.device_filter, "-", stepper,
                                outputs[-1], hook, row.command, "--host-root", row.host]))
     subprocess.run([harness, "0", bench.ROOTFS, groups[0] or "-", groups[1], noop, *words],
                    check=True, stdout=sys.stderr)
@@ -122,8 +122,8 @@ def main():
     hook = sandbox.enter(f"{build}/oci-gpu-hook")
     text = sections(f"{build}/map")
     # Those with more GPUs run the same functions more often.
-    rows = [row for row in bench.scenarios() if row.command == "createRuntime" and
-            row.name.split()[0] in ("1", "no") and row.name != "1 of 128 intel"]
+    rows = [row for row in bench.scenarios() if row.wanted and
+            row.name.split()[0] in ("1", "no")]
     of_all, of_child, of_none = set(), set(), set()
     for row, path in zip(rows, step(build, hook, rows)):
         executed, by_child = read_steps(path, text)
