@@ -136,7 +136,8 @@ def lasting(rows):
     results = []
 
     def look(event):
-        results.extend((f"{row.setup.name}: {event}: access stays, and nothing else opens",
+        number = "R25 " if event in events.R25 else ""
+        results.extend((f"{row.setup.name}: {number}{event}: access stays, nothing else opens",
                         problems)
                        for row, problems in zip(rows, pool.each(rows, Row.expect_all)))
 
