@@ -72,6 +72,11 @@ void *xrealloc(void *p, size_t size)
 	return grown;
 }
 
+void *try_calloc(size_t n, size_t size)
+{
+	return calloc(n, size);
+}
+
 void *try_grow(void *array, size_t n, size_t size)
 {
 	size_t room = n ? n * 2 : 1;

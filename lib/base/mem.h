@@ -6,7 +6,7 @@
  * Out of memory ends the program with a fixed message. That is safe everywhere before the
  * plan is applied, since nothing has been changed by then. From the first change on
  * lib/backend/apply calls none of the x functions: the little that it needs then it asks for
- * by calloc() and try_grow(), whose failure is one like any other and undoes. See
+ * by calloc(), try_calloc() and try_grow(), whose failure is one like any other and undoes. See
  * test/lint/check_memory.py.
  */
 
@@ -30,5 +30,6 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void *xgrow(void *array, size_t n, size_t size);
 
-/* The same, but NULL if there is no memory; @array is then as it was. */
+/* The same as above, but NULL if there is no memory; @array is then as it was. */
+void *try_calloc(size_t n, size_t size);
 void *try_grow(void *array, size_t n, size_t size);

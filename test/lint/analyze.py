@@ -41,9 +41,6 @@ SUPPRESSED = {
             "/proc/PID/status: the kernel writes it, numbers of 32 bits",
         ("lib/backend/apply/cgroup_v1.c", "cert-err34-c", "sscanf("):
             "devices.list: the kernel writes it, numbers of 32 bits",
-        ("lib/backend/apply/cgroup_v2.c", "bugprone-sizeof-expression",
-         "sizeof(*level->change)"):
-            "an array of pointers, on purpose",
         ("lib/backend/apply/dbus_message.c", "clang-analyzer-core.DivideZero",
          "(n + alignment - 1)"):
             "an alignment is 1, 2, 4 or 8",

@@ -190,17 +190,13 @@ static struct v2_change *add_change(struct v2_level *level)
 {
 	struct v2_change **grown =
 		try_grow(level->change, level->n_changes, sizeof(struct v2_change *));
-	struct v2_change *change;
 
 	if (!grown) {
 		return NULL;
 	}
 	level->change = grown;
-	change = calloc(1, sizeof(*change));
-	if (change) {
-		level->change[level->n_changes++] = change;
-	}
-	return change;
+	grown[level->n_changes] = try_calloc(1, sizeof(struct v2_change));
+	return grown[level->n_changes] ? grown[level->n_changes++] : NULL;
 }
 
 /*
