@@ -342,6 +342,7 @@ SUITES = {
     "e2e-undo-private-sanitized": lambda: sanitized_suite("undo.py", "private", "sample"),
     "e2e-undo-systemd-sanitized": lambda: sanitized_suite("undo.py", "systemd", "sample"),
     "e2e-undo-driver-sanitized": lambda: sanitized_suite("undo.py", "driver", "sample"),
+    "e2e-undo-cdi-sanitized": lambda: sanitized_suite("undo.py", "cdi", "sample"),
     "valgrind-errors": lambda: tap_suite(
         "valgrind", "test/memory/valgrind.py", "--hook",
         os.path.join(BUILD, "valgrind", PROGRAM), limit=900),
