@@ -90,27 +90,31 @@ static int confine(void *context, struct err *err)
 	return sandbox_enter_host(err);
 }
 
-/* While the parser works: what comes next in any case, if a GPU is asked for. */
-static int use_the_time(void *context, struct err *err)
-{
-	struct request *request = context;
-	int r = sandbox_enter_host(err);
-
-	if (r == 0 && request->host.root_fd >= 0) {
-		host_drm_prefetch(&request->host);
-	}
-	return r;
-}
-
 /* What can only be done before sandbox_enter_host(). What is wrong with the host matters only
    if a GPU is asked for, so host_open() is asked again later. */
-static int start_cdi_parser(struct request *request, struct err *err)
+static int start_cdi_parser(void *context, struct err *err)
 {
+	struct request *request = context;
 	struct err ignored = {0};
 
 	(void)host_open(request->host_root, &request->host, &ignored);
 	return cdi_parser_start(&request->cdi_parser, &request->host, &request->file.text,
 				err);
+}
+
+/* While the parser works: what comes next in any case, if a GPU is asked for. */
+static int use_the_time(void *context, struct err *err)
+{
+	struct request *request = context;
+	int r = start_cdi_parser(request, err);
+
+	if (r == 0) {
+		r = sandbox_enter_host(err);
+	}
+	if (r == 0 && request->host.root_fd >= 0) {
+		host_drm_prefetch(&request->host);
+	}
+	return r;
 }
 
 /*
@@ -142,14 +146,9 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 		input.state = state;
 		input.config = &config;
 		input.key = key;
-		if (cli->command->is_hook) {
-			input.meanwhile = use_the_time;
-			input.context = request;
-		}
-		r = start_cdi_parser(request, err);
-		if (r == 0) {
-			r = parser_run(&input, &request->parsed, err);
-		}
+		input.meanwhile = cli->command->is_hook ? use_the_time : start_cdi_parser;
+		input.context = request;
+		r = parser_run(&input, &request->parsed, err);
 	}
 	if (r == 0 && request->parsed.has_request) {
 		oci_config_check_owner(request->bundle_fd, bundle,
@@ -248,10 +247,7 @@ int request_read_config(const struct cli *cli, const char *hook_path,
 		input.hook_path = hook_path;
 		input.meanwhile = use_the_time;
 		input.context = request;
-		r = start_cdi_parser(request, err);
-		if (r == 0) {
-			r = parser_run(&input, &request->parsed, err);
-		}
+		r = parser_run(&input, &request->parsed, err);
 	}
 	if (r < 0) {
 		bytes_clear(&config);
