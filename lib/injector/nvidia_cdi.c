@@ -384,7 +384,10 @@ int nvidia_read_cdi(const struct host *host, const struct cdi_wish *wish,
 		nvidia_warn_of_no_place(wish->ctr, ret);
 	}
 	for (size_t i = 0; i < wish->n_gpus && r == 0; i++) {
-		r = read_device(&reader, wish->gpus[i], err);
+		/* A list of devices may name another vendor's, too: of the same number. */
+		if (text_equals(wish->gpus[i]->vendor, nvidia_injector.vendor)) {
+			r = read_device(&reader, wish->gpus[i], err);
+		}
 	}
 	free(reader.unwanted);
 	return r;
