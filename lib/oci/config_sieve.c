@@ -92,6 +92,15 @@ static bool skip_string(struct sieve *sieve)
 	return true;
 }
 
+/* Of a number or a word, or between values. crun takes comments, and since its change to json-c
+   strings in single quotes: to it a quote or a bracket in there is none.
+   Source: yajl's yajl_tree.c, yajl_allow_comments; crun pull request 2088. */
+static bool is_plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (c && strchr(" \t\r\n,:+-.", c));
+}
+
 /* Of any kind: up to the comma or bracket behind it where it has none of its own. */
 static bool skip_value(struct sieve *sieve)
 {
@@ -122,6 +131,8 @@ static bool skip_value(struct sieve *sieve)
 			sieve->at++;
 		} else if (sieve->depth == outer && (c == ',' || c == '}' || c == ']')) {
 			return sieve->at > start;
+		} else if (!is_plain(c)) {
+			return false;
 		} else {
 			sieve->at++;
 			continue;

@@ -9,7 +9,8 @@
  * goes through jansson with all its checks.
  *
  * Mistakes in what is left out are the runtime's to find, which has read all of the file
- * before it calls a hook.
+ * before it calls a hook. But nothing may be there of which runtimes see other ends than the
+ * sieve does, such as a comment.
  */
 
 #include <stddef.h>

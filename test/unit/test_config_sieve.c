@@ -2,6 +2,7 @@
 /* test_config_sieve.c - what is left of a config.json before it is parsed */
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,10 +120,37 @@ Test(config_sieve, what_is_no_object_is_parsed_whole)
 		"{\"a\":{]}",
 		"{\"root\":{\"path\":[}}",
 		"{\"linux\":{\"resources\":{\"devices\":[}}}",
+		"{\"a\":1\\}",
+		"{\"a\":[#]}",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		check_sieved(texts[i], "");
+	}
+}
+
+/* Here crun sees no request, and the sieve would see one. */
+Test(config_sieve, what_only_some_runtimes_take_for_json_is_refused)
+{
+	const char *const texts[] = {
+		"{\"root\":{\"path\":\"r\"},\"a\":1 /* \"\","
+		"\"annotations\":{\"k\":\"1\"},\"b\":1 */}",
+		"{\"root\":{\"path\":\"r\"},\"a\":1 // \"\","
+		"\"annotations\":{\"k\":\"1\"},\"b\":\n1}",
+		"{\"root\":{\"path\":\"r\"},\"a\":['\"', \"'],"
+		"\"annotations\":{\"k\":\"1\"},\"b\":['\"]}",
+		"{\"root\":{\"path\":\"r\"},\"a\":'\"\","
+		"\"annotations\":{\"k\":\"1\"},\"b\":1'}",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cleanup(oci_config_clearp) struct oci_config config = {0};
+		struct err err = {0};
+
+		check_sieved(texts[i], "");
+		cr_expect_eq(
+			oci_config_parse(texts[i], strlen(texts[i]), "k", &config, &err),
+			-EINVAL, "%s", texts[i]);
 	}
 }
 
