@@ -162,9 +162,14 @@ int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
 {
 	const struct gpu_injector *injector =
 		find_with_files(wish->spec, wish->gpus, wish->n_gpus);
-	struct driver_files *files = xcalloc(1, sizeof(*files));
-	int r = injector->read_cdi(host, wish, files, err);
+	struct driver_files *files;
+	int r;
 
+	if (!injector || !injector->read_cdi) {
+		return 0;
+	}
+	files = xcalloc(1, sizeof(*files));
+	r = injector->read_cdi(host, wish, files, err);
 	if (r < 0) {
 		driver_files_clear(files);
 		free(files);

@@ -49,8 +49,6 @@ SUPPRESSED = {
             "a map that was read has at least one range",
         ("lib/backend/apply/systemd_unit.c", "clang-analyzer-unix.Malloc", "free("):
             "does not see that the struct was zeroed by whoever called",
-        ("lib/backend/apply/process.c", "cert-err34-c", "sscanf("):
-            "uid_map and gid_map: the kernel writes them, numbers of 32 bits",
         ("lib/base/cleanup.h", "bugprone-macro-parentheses", "clear_fn##p(type *object)"):
             "a type takes no parentheses in a declaration",
         ("lib/base/text.c", "bugprone-narrowing-conversions", "(char)(c - 'A' + 'a') : c"):
