@@ -106,10 +106,14 @@ static int start_cdi_parser(void *context, struct err *err)
 static int use_the_time(void *context, struct err *err)
 {
 	struct request *request = context;
-	int r = start_cdi_parser(request, err);
+	struct err start_err = {0};
+	int start_r = start_cdi_parser(request, &start_err);
+	int r = sandbox_enter_host(err);
 
-	if (r == 0) {
-		r = sandbox_enter_host(err);
+	/* Not before: what the parser says is read in any case, by a confined process. */
+	if (r == 0 && start_r < 0) {
+		*err = start_err;
+		r = start_r;
 	}
 	if (r == 0 && request->host.root_fd >= 0) {
 		host_drm_prefetch(&request->host);
