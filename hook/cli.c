@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,10 +138,41 @@ static int parse_pid(const char *text, struct cli *cli, struct err *err)
 
 	/* Source: Linux include/linux/threads.h, PID_MAX_LIMIT has seven digits. */
 	if (n_digits == 0 || n_digits > 7 || text[n_digits] || pid == 0) {
-		return err_set(err, EINVAL, "read option '--pid': '%s' is no process id",
-			       text);
+		return err_set(err, EINVAL,
+			       "read option '--pid': '%s' is no process id%s", text,
+			       text_equals(text, "0")
+				       ? "; podman gives 0 for a container that does not "
+					 "run"
+				       : "");
 	}
 	cli->pid = (pid_t)pid;
+	return 0;
+}
+
+/* Other commands and other directories see the same: the ledger is below it, and precreate
+   writes it into the container's configuration. */
+static int take_host_root(const char *value, struct cli *cli, struct err *err)
+{
+	static char text[PATH_MAX];
+	int r = 0;
+
+	cli->host_root = value;
+	if (value[0] == '/') {
+		return 0;
+	}
+	if (!*value) {
+		return err_set(err, EINVAL, "read option '--host-root': it is empty");
+	}
+	if (!getcwd(text, sizeof(text))) {
+		r = -errno;
+	} else if (strlen(text) + 1 + strlen(value) >= sizeof(text)) {
+		r = -ENAMETOOLONG;
+	}
+	if (r < 0) {
+		return err_sys(err, -r, "read option '--host-root': find '%.80s'", value);
+	}
+	(void)strcat(strcat(text, "/"), value);
+	cli->host_root = text;
 	return 0;
 }
 
@@ -160,8 +192,7 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 		cli->wants_json = true;
 		break;
 	case OPTION_HOST_ROOT:
-		cli->host_root = value;
-		break;
+		return take_host_root(value, cli, err);
 	case OPTION_ANNOTATION:
 		if (!*value) {
 			return err_set(err, EINVAL,

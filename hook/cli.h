@@ -26,10 +26,10 @@ struct cli {
 	bool wants_help;
 	bool wants_version;
 	bool wants_json;
-	const char *bundle; /* or NULL */
-	const char *gpu;    /* or NULL */
-	pid_t pid;	    /* or 0 */
-	const char *host_root;
+	const char *bundle;	 /* or NULL */
+	const char *gpu;	 /* or NULL */
+	pid_t pid;		 /* or 0 */
+	const char *host_root;	 /* absolute */
 	const char *annotation;	 /* or NULL: as the configuration file says */
 	const char *config;	 /* or NULL: the system's, which may be absent */
 	const char *config_home; /* $XDG_CONFIG_HOME, or NULL */

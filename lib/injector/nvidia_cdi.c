@@ -348,7 +348,7 @@ static int refuse_nothing(const struct cdi_registry *registry, struct err *err)
 		return err_set(err, EINVAL, "%s", registry->problems[0]);
 	}
 	return err_set(err, ENODATA,
-		       "no CDI specification of '" NVIDIA_CDI_KIND
+		       "no CDI specification (*.yaml, *.json) of '" NVIDIA_CDI_KIND
 		       "' is in /etc/cdi or /var/run/cdi; make one: " ADVICE);
 }
 

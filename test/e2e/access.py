@@ -257,6 +257,9 @@ class Access:
             result = self.ask(pid)
             if result.returncode != 2 or f"'{pid}' is no process id" not in result.stderr:
                 problems.append(f"{pid}: {result}")
+            if ("podman gives 0 for a container that does not run" in result.stderr) != \
+                    (pid == "0"):
+                problems.append(f"{pid}: {result}")
         result = container.run([self.hook, "list", "--pid", "1"])
         if result.returncode != 2 or "list takes no --pid" not in result.stderr:
             problems.append(f"{result}")

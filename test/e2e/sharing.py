@@ -130,6 +130,12 @@ class Rules:
             problems += crowd.is_refused("1", "1 nvidia GPU asked, 0 free")
             problems += wanted("list", host.held(), {
                 index: [f"c{crowd.standins[index].pid}"] for index in range(N_GPUS)})
+            directory, name = os.path.split(host.directory)
+            for relative in name, f"./{name}":
+                result = container.run([self.hook, "list", "--host-root", relative],
+                                       cwd=directory)
+                problems += wanted(f"holders below {relative}",
+                                   result.stdout.count("(exclusively)"), N_GPUS)
         return problems + wanted("list, at the end", host.held(), {})
 
     def shared_passes_over_exclusive_ones(self):

@@ -227,6 +227,8 @@ def main(argv):
         if os.path.isdir(argv[2]) and os.listdir(argv[2]):
             raise ManifestError(f"'{argv[2]}' is not empty; give a new or an empty directory")
         has_nodes = build_host(argv[1], argv[2])
+        # Where the hook keeps its ledger, for who tries the host by hand.
+        os.makedirs(os.path.join(argv[2], "run"), exist_ok=True)
         print(f"made '{argv[2]}'" + ("" if has_nodes else
                                      ", without its device nodes, which only root can make")
               + f"; look at it with: oci-gpu-hook list --host-root {argv[2]}")
