@@ -44,15 +44,17 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* "amd:0 (0000:c1:00.0, renderD128)" */
+/* "amd:0 (0000:c1:00.0, renderD128)"; a part by its own name, where it has one: its address
+   is the whole GPU's. */
 static void say_gpu(struct line *line, const struct gpu *gpu)
 {
+	const char *name = gpu->partition_name ? gpu->partition_name : gpu->pci;
 	const char *render = match_render_name(gpu);
 
 	say(line, "%s:%u", gpu->vendor, gpu->index);
-	if (gpu->pci || render) {
-		say(line, " (%s%s%s)", gpu->pci ? gpu->pci : "",
-		    gpu->pci && render ? ", " : "", render ? render : "");
+	if (name || render) {
+		say(line, " (%s%s%s)", name ? name : "", name && render ? ", " : "",
+		    render ? render : "");
 	}
 }
 
