@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 void request_clear(struct request *request)
 {
 	settings_file_clear(&request->file);
+	free(request->key);
 	cleanup_close(&request->bundle_fd);
 	parsed_clear(&request->parsed);
 	cdi_parser_close(&request->cdi_parser);
@@ -132,11 +134,10 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 {
 	struct parser_input input = {0};
 	struct bytes config = {0};
-	autofree char *key = NULL;
 	int r;
 
 	read_settings(cli, request);
-	r = find_key(cli, request, &key, err);
+	r = find_key(cli, request, &request->key, err);
 	if (r < 0) {
 		return r;
 	}
@@ -145,11 +146,11 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 		return -err->code;
 	}
 	r = oci_config_read(request->bundle_fd, &config, &request->doubt, err);
-	if (r == 0 && oci_config_may_request(config.data, config.len, key)) {
+	if (r == 0 && oci_config_may_request(config.data, config.len, request->key)) {
 		input = input_of(request);
 		input.state = state;
 		input.config = &config;
-		input.key = key;
+		input.key = request->key;
 		input.meanwhile = cli->command->is_hook ? use_the_time : start_cdi_parser;
 		input.context = request;
 		r = parser_run(&input, &request->parsed, err);
@@ -354,6 +355,21 @@ void request_warn_of_doubts(const struct request *request, struct plan *plan)
 			plan_warn(plan, "%s; the hook refuses it as it is",
 				  doubts[i]->msg);
 		}
+	}
+}
+
+void request_warn_of_settings(const struct request *request, struct plan *plan)
+{
+	const struct parser_input input = input_of(request);
+	cleanup(parsed_clearp) struct parsed parsed = {0};
+	struct err err = request->file.problem;
+
+	if (err.code == 0 && input.settings && parser_run(&input, &parsed, &err) == 0) {
+		err = parsed.settings_err;
+	}
+	if (err.code != 0) {
+		plan_warn(plan, "%s; containers that ask for a GPU do not start",
+			  err.msg);
 	}
 }
 

@@ -25,6 +25,7 @@
 struct request {
 	struct settings_file file;
 	int bundle_fd;
+	char *key;	  /* the annotation that was looked for, or NULL */
 	struct err doubt; /* why the bundle or its config.json may be a stranger's */
 	struct parsed parsed;
 	const char *host_root; /* borrowed */
@@ -102,6 +103,10 @@ int request_accept(const struct request *request, struct err *err);
 
 /* For `plan`, which carries nothing out: what request_accept() would refuse, as warnings. */
 void request_warn_of_doubts(const struct request *request, struct plan *plan);
+
+/* For `plan` where no GPU is asked for, maybe since the configuration is not what somebody
+   meant: what is wrong with it, as a warning. Parses it. */
+void request_warn_of_settings(const struct request *request, struct plan *plan);
 
 /* Waits for the children that have parsed. Should: be the last call of a run that succeeded. */
 void request_finish(struct request *request);

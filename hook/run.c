@@ -216,6 +216,8 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 		}
 		request_warn_of_doubts(&request, &outcome.plan);
 		outcome_explain(&request, &outcome);
+	} else {
+		request_warn_of_settings(&request, &outcome.plan);
 	}
 	if (cli->pid && outcome.plan.n_nodes > 0) {
 		/* A file system of the container's may never answer. */
@@ -226,6 +228,7 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 		}
 		printed.access = &access;
 	}
+	printed.key = request.key;
 	printed.gpus = outcome.selection.gpus;
 	printed.n_gpus = outcome.selection.n_gpus;
 	printed.verdicts = &outcome.verdicts;

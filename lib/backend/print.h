@@ -14,7 +14,8 @@
 
 /* What `plan` has to tell; @spec NULL: no request. */
 struct plan_report {
-	const struct gpu_spec *spec;
+	const struct gpu_spec *spec; /* NULL: no GPU is asked for */
+	const char *key; /* the annotation that was looked for; NULL: none was */
 	const struct gpu *const *gpus;
 	size_t n_gpus;
 	const struct verdicts *verdicts; /* of these GPUs and of the others */

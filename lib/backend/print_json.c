@@ -371,11 +371,20 @@ static int write_json(FILE *out, json_t *value, struct err *err)
 	return print_finish(out, err);
 }
 
+static json_t *json_no_request(const struct plan_report *report)
+{
+	const struct plan *plan = report->plan;
+	json_t *object = json_pack("{s:n}", "gpuSpec");
+
+	return plan->n_warnings == 0 ? object
+				     : put(object, "warnings",
+					   json_texts(plan->warnings, plan->n_warnings));
+}
+
 int print_plan_json(FILE *out, const struct plan_report *report, struct err *err)
 {
-	return write_json(
-		out, report->spec ? json_plan(report) : json_pack("{s:n}", "gpuSpec"),
-		err);
+	return write_json(out, report->spec ? json_plan(report) : json_no_request(report),
+			  err);
 }
 
 int print_list_json(FILE *out, const struct inventory *inv, const struct holders *holders,

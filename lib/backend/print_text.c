@@ -314,13 +314,27 @@ static void print_not_given(FILE *out, const struct verdicts *verdicts)
 	table_print(out, &table, "Not given ");
 }
 
+/* With the key: a misspelt one is why most people look. */
+static void print_no_request(FILE *out, const struct plan_report *report)
+{
+	if (report->key) {
+		autofree char *key = print_plain_copy(report->key);
+
+		(void)fprintf(out, "no GPU is asked for by annotation '%s': ", key);
+	} else {
+		(void)fputs("no GPU is asked for: ", out);
+	}
+	(void)fputs("nothing will be done\n", out);
+	print_entries(out, report->plan);
+}
+
 int print_plan_text(FILE *out, const struct plan_report *report, struct err *err)
 {
 	cleanup(table_clearp) struct table gpus = {.n_columns = 5};
 
 	errno = 0;
 	if (!report->spec) {
-		(void)fputs("no GPU is asked for: nothing will be done\n", out);
+		print_no_request(out, report);
 		return print_finish(out, err);
 	}
 	print_request(out, report->spec);

@@ -193,6 +193,7 @@ Test(print, plan_json_without_a_request_is_a_null_spec_alone)
 {
 	cleanup(fixture_clearp) struct fixture f = {0};
 
+	f.report.plan = &f.plan;
 	cr_expect_str_eq(print_plan(&f, print_plan_json), "{\n  \"gpuSpec\": null\n}\n");
 }
 
@@ -493,8 +494,28 @@ Test(print, plan_text_without_a_request_says_so)
 {
 	cleanup(fixture_clearp) struct fixture f = {0};
 
+	f.report.plan = &f.plan;
 	cr_expect_str_eq(print_plan(&f, print_plan_text),
 			 "no GPU is asked for: nothing will be done\n");
+}
+
+Test(print, plan_without_a_request_names_the_key_and_warns)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	f.report.plan = &f.plan;
+	f.report.key = "org.example\n.gpu";
+	plan_warn(&f.plan, "read configuration: no");
+	cr_expect_str_eq(
+		print_plan(&f, print_plan_text),
+		"no GPU is asked for by annotation 'org.example?.gpu': nothing will "
+		"be done\n"
+		"Warnings  read configuration: no\n");
+	free(f.text);
+	f.text = NULL;
+	cr_expect_str_eq(print_plan(&f, print_plan_json),
+			 "{\n  \"gpuSpec\": null,\n  \"warnings\": [\n    "
+			 "\"read configuration: no\"\n  ]\n}\n");
 }
 
 Test(print, plan_text_of_a_request_for_zero_says_that_nothing_is_done)
