@@ -538,7 +538,7 @@ class Suite:
             trace = f"{sandbox.WORK}/cdi.trace"
             with StandIn(self.bundle(request)) as standin:
                 result = run_hook(self.hook, standin.state(), "--host-root", host,
-                                  wrapper=["strace", "-o", trace])
+                                  wrapper=["strace", *sandbox.UNDER_STRACE, "-o", trace])
             with open(trace, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
             if result.returncode != 0:

@@ -187,8 +187,9 @@ class Suite:
             before = standin.look()
             result = run_hook(self.hook, standin.state(), "--host-root",
                               driver.make_host(VERSION), wrapper=[
-                                  "strace", "-o", "/dev/null", "-e", "trace=lsetxattr", "-e",
-                                  "inject=lsetxattr:error=EACCES:when=2"])
+                                  "strace", *sandbox.UNDER_STRACE, "-o", "/dev/null",
+                                  "-e", "trace=lsetxattr",
+                                  "-e", "inject=lsetxattr:error=EACCES:when=2"])
             return differences(before, standin.look()) + one_line(
                 result, f"the SELinux label '{self.LABEL}' of config.json's linux.mountLabel",
                 "label=disable")

@@ -112,6 +112,10 @@ def enter(hook):
     return copy
 
 
+# Options of strace for any program: in one with sanitizers, that for leaks ends it there.
+UNDER_STRACE = ["-E", "ASAN_OPTIONS=detect_leaks=0"]
+
+
 def is_sanitized(program):
     """Was it built with sanitizers?"""
     with open(program, "rb") as file:

@@ -281,9 +281,7 @@ class Suite:
         """Out of time after one second, by a mount that takes one and a half."""
         config = self._settings({"watchdogSeconds": 1})
         return self._refuses(self._bundle(), ["--config", config], "out of time", wrapper=[
-            # For a build with sanitizers: that for leaks does not work under strace.
-            "strace", "-E", "ASAN_OPTIONS=detect_leaks=0",
-            "-o", "/dev/null", "-e", "trace=open_tree",
+            "strace", *sandbox.UNDER_STRACE, "-o", "/dev/null", "-e", "trace=open_tree",
             "-e", "inject=open_tree:delay_enter=1500000:when=1"])
 
     def _log(self, target, level="error"):

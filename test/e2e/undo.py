@@ -119,7 +119,7 @@ class Suite:
             kind.make_image(self.bundle.rootfs)
         self.wanted = None
         self.is_sanitized = sandbox.is_sanitized(hook)
-        self.environment = ["-E", "ASAN_OPTIONS=detect_leaks=0"] if self.is_sanitized else []
+        self.environment = sandbox.UNDER_STRACE if self.is_sanitized else []
 
     def standin(self):
         return self.kind(self.bundle, self.version)
