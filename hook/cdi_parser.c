@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/json_guard.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -47,22 +48,6 @@ static bool read_exactly(int fd, void *buf, size_t len)
 	return true;
 }
 
-static bool write_exactly(int fd, const void *buf, size_t len)
-{
-	const char *at = buf;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0) {
-			return false;
-		}
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 /* Frees nothing: the process ends. */
 static _Noreturn void run_child(int fd, pid_t parent)
 {
@@ -82,7 +67,7 @@ static _Noreturn void run_child(int fd, pid_t parent)
 	question = xrealloc(NULL, len);
 	if (!read_exactly(STDOUT_FILENO, question, len) ||
 	    cdi_message_answer(question, len, &answer, &err) < 0 ||
-	    !write_exactly(STDOUT_FILENO, answer.data, answer.len)) {
+	    write_all(STDOUT_FILENO, answer.data, answer.len) < 0) {
 		sandbox_exit_parser(1);
 	}
 	sandbox_exit_parser(0);
@@ -239,8 +224,8 @@ static int ask(const struct cdi_parser *parser, const struct cdi_files *files,
 
 	cdi_message_ask(files->file, files->n, kind, &question);
 	len = (uint32_t)question.len;
-	is_asked = write_exactly(parser->fd, &len, sizeof(len)) &&
-		   write_exactly(parser->fd, question.data, question.len);
+	is_asked = write_all(parser->fd, &len, sizeof(len)) == 0 &&
+		   write_all(parser->fd, question.data, question.len) == 0;
 	message_clear(&question);
 	if (!is_asked) {
 		return err_set(err, EBADMSG,

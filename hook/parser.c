@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/json_guard.h"
 #include "sandbox.h"
 
@@ -52,20 +53,6 @@ static int parse_all(const struct parser_input *input, struct parsed *parsed,
 		r = parse_request(input, parsed, err);
 	}
 	return r;
-}
-
-static bool write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0) {
-			return false;
-		}
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
 }
 
 static void parse_settings(const struct parser_input *input, struct parsed *parsed)
@@ -118,12 +105,12 @@ static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 	}
 	/* Out of reach before a stranger's first byte is parsed. */
 	message_encode_settings(&parsed, &first);
-	is_written = write_all(STDOUT_FILENO, first.data, first.len);
+	is_written = write_all(STDOUT_FILENO, first.data, first.len) == 0;
 	if (is_confined) {
 		(void)parse_all(input, &parsed, &err);
 	}
 	message_encode(&parsed, &err, &second);
-	is_written = is_written && write_all(STDOUT_FILENO, second.data, second.len);
+	is_written = is_written && write_all(STDOUT_FILENO, second.data, second.len) == 0;
 	sandbox_exit_parser(is_written ? 0 : 1);
 }
 

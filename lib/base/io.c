@@ -99,3 +99,22 @@ int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes
 	ret->len = len;
 	return 0;
 }
+
+int write_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return n < 0 ? -errno : -EIO;
+		}
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* io.h - bounded reading of whole files and streams */
+/* io.h - bounded reading of whole files and streams, and writing all that there is */
 
 #include "base/err.h"
 
@@ -27,3 +27,6 @@ void bytes_clear(struct bytes *bytes);
  */
 int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes *ret,
 	     struct err *err);
+
+/* Writes all of it, however often that takes. Return: 0 or negative errno. */
+int write_all(int fd, const void *data, size_t len);

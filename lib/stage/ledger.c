@@ -198,24 +198,6 @@ int ledger_load(struct ledger *ledger, struct err *err)
 	return 0;
 }
 
-static int write_all(int fd, const struct bytes *text)
-{
-	size_t done = 0;
-
-	while (done < text->len) {
-		ssize_t n = write(fd, text->data + done, text->len - done);
-
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n <= 0) {
-			return n < 0 ? -errno : -EIO;
-		}
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* What is said about close() holds here as well: a network file system reports a full disk
    there, but a state directory is on a local one. */
 static int write_new(const struct ledger *ledger, const struct bytes *text)
@@ -224,7 +206,7 @@ static int write_new(const struct ledger *ledger, const struct bytes *text)
 		sys_openat2(ledger->dir_fd, LEDGER_NEW, O_WRONLY | O_CREAT | O_TRUNC,
 			    0644, RESOLVE_LEDGER);
 
-	return fd < 0 ? -errno : write_all(fd, text);
+	return fd < 0 ? -errno : write_all(fd, text->data, text->len);
 }
 
 int ledger_save(struct ledger *ledger, struct err *err)

@@ -283,3 +283,39 @@ Test(io, an_endless_stream_is_e2big, .timeout = 10)
 	cr_assert_eq(read_all(fd, "f", 1 << 20, 5000, &bytes, &err), -E2BIG);
 	close(fd);
 }
+
+/* More than a pipe holds: the reader comes late. */
+Test(io, all_is_written_though_the_reader_is_slow)
+{
+	const size_t len = 300000;
+	char *data = pattern(len);
+	struct bytes bytes = {0};
+	struct err err = {0};
+	int fds[2];
+	pid_t child;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		_exit(write_all(fds[1], data, len) == 0 ? 0 : 1);
+	}
+	close(fds[1]);
+	cr_assert_eq(read_all(fds[0], "p", len, 10000, &bytes, &err), 0, "%s", err.msg);
+	cr_assert_eq(bytes.len, len);
+	cr_expect_eq(memcmp(bytes.data, data, len), 0);
+	cr_expect_eq(waitpid(child, NULL, 0), child);
+	bytes_clear(&bytes);
+	close(fds[0]);
+	free(data);
+}
+
+Test(io, what_cannot_be_written_says_why)
+{
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	cr_expect_eq(write_all(fd, "x", 1), -ENOSPC);
+	cr_expect_eq(write_all(-1, "x", 1), -EBADF);
+	cr_expect_eq(write_all(-1, "", 0), 0);
+	close(fd);
+}
