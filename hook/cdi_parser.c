@@ -48,13 +48,13 @@ static bool read_exactly(int fd, void *buf, size_t len)
 	return true;
 }
 
-/* Frees nothing: the process ends. */
 static _Noreturn void run_child(int fd, pid_t parent)
 {
 	struct message answer = {0};
 	struct err err = {0};
 	char *question;
 	uint32_t len;
+	bool is_answered;
 
 	json_guard_seed();
 	if (sandbox_enter_parser(fd, parent, MEMORY_BYTES, &err) < 0) {
@@ -65,12 +65,12 @@ static _Noreturn void run_child(int fd, pid_t parent)
 		sandbox_exit_parser(1);
 	}
 	question = xrealloc(NULL, len);
-	if (!read_exactly(STDOUT_FILENO, question, len) ||
-	    cdi_message_answer(question, len, &answer, &err) < 0 ||
-	    write_all(STDOUT_FILENO, answer.data, answer.len) < 0) {
-		sandbox_exit_parser(1);
-	}
-	sandbox_exit_parser(0);
+	is_answered = read_exactly(STDOUT_FILENO, question, len) &&
+		      cdi_message_answer(question, len, &answer, &err) == 0 &&
+		      write_all(STDOUT_FILENO, answer.data, answer.len) == 0;
+	free(question);
+	message_clear(&answer);
+	sandbox_exit_parser(is_answered ? 0 : 1);
 }
 
 /* ---- starting -------------------------------------------------------------------------- */

@@ -154,6 +154,7 @@ static int parse_pid(const char *text, struct cli *cli, struct err *err)
 static int take_host_root(const char *value, struct cli *cli, struct err *err)
 {
 	static char text[PATH_MAX];
+	size_t len = 0;
 	int r = 0;
 
 	cli->host_root = value;
@@ -165,13 +166,16 @@ static int take_host_root(const char *value, struct cli *cli, struct err *err)
 	}
 	if (!getcwd(text, sizeof(text))) {
 		r = -errno;
-	} else if (strlen(text) + 1 + strlen(value) >= sizeof(text)) {
-		r = -ENAMETOOLONG;
+	} else {
+		len = strlen(text);
+		r = snprintf(text + len, sizeof(text) - len, "/%s", value) >=
+				    (int)(sizeof(text) - len)
+			    ? -ENAMETOOLONG
+			    : 0;
 	}
 	if (r < 0) {
 		return err_sys(err, -r, "read option '--host-root': find '%.80s'", value);
 	}
-	(void)strcat(strcat(text, "/"), value);
 	cli->host_root = text;
 	return 0;
 }
