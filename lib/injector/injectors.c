@@ -184,7 +184,8 @@ int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
 static const struct gpu_injector *find_pci_vendor(uint32_t pci_vendor)
 {
 	for (size_t i = 0; i < VENDORS_LEN; i++) {
-		if (table[i]->pci_vendor == pci_vendor) {
+		/* 0 is a row without one. */
+		if (pci_vendor != 0 && table[i]->pci_vendor == pci_vendor) {
 			return table[i];
 		}
 	}

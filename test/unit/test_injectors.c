@@ -167,6 +167,14 @@ static void probe_driverless(size_t want)
 	cr_assert_eq(inv.n_gpus, want);
 }
 
+/* Nor is it Apple's, whose GPUs are on no PCI bus. */
+Test(injectors, gpu_of_no_vendor_is_left_out)
+{
+	made_pci(&made, AMD, 0, 0x744c, 0x030000, "amdgpu");
+	made_pci(&made, INTEL, 0, 0x744c, 0x030000, NULL);
+	probe_driverless(0);
+}
+
 Test(injectors, gpu_without_a_driver_is_listed_with_advice)
 {
 	make_gpu(AMD, 0x1002, NULL, NULL, 0);
