@@ -102,6 +102,16 @@ bool text_starts_with(const char *text, const char *start)
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
+bool text_has_control_character(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+			return true;
+		}
+	}
+	return false;
+}
+
 char *text_trim_end(char *text)
 {
 	size_t len = strlen(text);

@@ -30,5 +30,8 @@ bool text_equals_no_case(const char *a, const char *b);
 bool text_contains_no_case(const char *text, const char *part);
 bool text_starts_with(const char *text, const char *start);
 
+/* Is a byte of ASCII's control characters in it? */
+bool text_has_control_character(const char *text);
+
 /* Cuts blanks, tabs and line ends off the end, in place. Return: @text. */
 char *text_trim_end(char *text);

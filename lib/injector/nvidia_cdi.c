@@ -180,6 +180,11 @@ static int take_over_node(struct nvidia_cdi_reader *reader, const struct cdi_nod
 		leave_out_node(reader, node->path, "it is not for reading and writing");
 		return 0;
 	}
+	/* As check_plan() wants it. */
+	if (!strstr(host_path, "/dev/")) {
+		leave_out_node(reader, host_path, "on the host it is in no /dev");
+		return 0;
+	}
 	host_describe_node(reader->host, host_path, major, minor, DEVICE_CONTROL, &taken);
 	if (!text_equals(host_path, node->path)) {
 		taken.host_path = taken.path;
@@ -201,6 +206,16 @@ static const struct device_node *find_chosen(const struct cdi_wish *wish,
 	return node;
 }
 
+static int check_node_paths(const struct nvidia_cdi_reader *reader,
+			    const struct cdi_node *node, struct err *err)
+{
+	int r = nvidia_cdi_check_path(reader, "path", node->path, err);
+
+	return r < 0 || !node->host_path
+		       ? r
+		       : nvidia_cdi_check_path(reader, "hostPath", node->host_path, err);
+}
+
 static int read_nodes(struct nvidia_cdi_reader *reader, const struct cdi_edits *edits,
 		      struct err *err)
 {
@@ -208,6 +223,9 @@ static int read_nodes(struct nvidia_cdi_reader *reader, const struct cdi_edits *
 		const struct cdi_node *node = &edits->nodes[i];
 		const struct device_node *known = find_chosen(reader->wish, node->path);
 
+		if (check_node_paths(reader, node, err) < 0) {
+			return -err->code;
+		}
 		if (!known) {
 			if (take_over_node(reader, node, err) < 0) {
 				return -err->code;

@@ -33,6 +33,10 @@ struct nvidia_cdi_reader {
 int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
 			    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* EINVAL: a path that none of a plan's can be. @what: "containerPath", for the message. */
+int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *what,
+			  const char *path, struct err *err);
+
 /**
  * nvidia_cdi_read_files() - Mounts, then the links that lead to them
  * @edits:	the devices' first, then those of the whole file: of two for one place the first

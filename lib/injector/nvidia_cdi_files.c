@@ -47,10 +47,11 @@ int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *
 
 /* ---- paths --------------------------------------------------------------------------- */
 
-/* Absolute, with no component that is empty, "." or "..". */
+/* As the last look at a plan wants it, see check_plan(): there it could not be said any more
+   that it is this file that is wrong. */
 static bool is_clean(const char *path)
 {
-	if (*path != '/') {
+	if (*path != '/' || text_has_control_character(path)) {
 		return false;
 	}
 	do {
@@ -67,14 +68,16 @@ static bool is_clean(const char *path)
 	return true;
 }
 
-static int check_path(const struct nvidia_cdi_reader *reader, const char *what,
-		      const char *path, struct err *err)
+int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *what,
+			  const char *path, struct err *err)
 {
-	return is_clean(path) ? 0
-			      : err_set(err, EINVAL,
-					"CDI specification '%s': %s '%.200s': not an "
-					"absolute path without '.' and '..'",
-					reader->file, what, path);
+	if (is_clean(path)) {
+		return 0;
+	}
+	return err_set(err, EINVAL,
+		       "CDI specification '%s': %s '%.200s': not absolute, or with an "
+		       "empty, '.' or '..' component or a control character in it",
+		       reader->file, what, path);
 }
 
 static const char *base_name(const char *path)
@@ -85,8 +88,17 @@ static const char *base_name(const char *path)
 /* Where there are the kernel's files, or the host's nodes. */
 static bool is_no_place(const char *path)
 {
-	return text_starts_with(path, "/dev/") || text_starts_with(path, "/proc/") ||
-	       text_starts_with(path, "/sys/");
+	static const char *const dirs[] = {"/dev", "/proc", "/sys"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		size_t len = strlen(dirs[i]);
+
+		if (text_starts_with(path, dirs[i]) &&
+		    (path[len] == '/' || path[len] == '\0')) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* ---- what is wanted ------------------------------------------------------------------ */
@@ -271,10 +283,10 @@ static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *m
 static int read_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *mount,
 		      struct err *err)
 {
-	int r = check_path(reader, "containerPath", mount->ctr_path, err);
+	int r = nvidia_cdi_check_path(reader, "containerPath", mount->ctr_path, err);
 
 	if (r == 0) {
-		r = check_path(reader, "hostPath", mount->host_path, err);
+		r = nvidia_cdi_check_path(reader, "hostPath", mount->host_path, err);
 	}
 	if (r < 0) {
 		return r;
@@ -463,7 +475,7 @@ static int add_link(const struct nvidia_cdi_reader *reader,
 		    struct err *err)
 {
 	const struct wanted_link *at = link;
-	int r = check_path(reader, "link", link->path, err);
+	int r = nvidia_cdi_check_path(reader, "link", link->path, err);
 
 	/* Those to nodes come with the nodes. */
 	if (r < 0 || is_no_place(link->path)) {
@@ -538,7 +550,7 @@ static int read_hook(struct nvidia_cdi_reader *reader, const struct cdi_hook *ho
 	if (is_done_here(hook)) {
 		return 0;
 	}
-	if (check_path(reader, "hook", hook->path, err) < 0) {
+	if (nvidia_cdi_check_path(reader, "hook", hook->path, err) < 0) {
 		return -err->code;
 	}
 	if (host_find_file(reader->host, hook->path, S_IFREG, &path) < 0) {

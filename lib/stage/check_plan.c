@@ -24,16 +24,6 @@
 
 /* ---- paths ------------------------------------------------------------------------- */
 
-static bool has_control_character(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool is_name(const char *part, size_t len, const char *name)
 {
 	return len == strlen(name) && strncmp(part, name, len) == 0;
@@ -49,7 +39,7 @@ static int check_path(const char *path, struct err *err)
 	if (path[0] != '/') {
 		return err_set(err, EINVAL, "path '%s': it is not absolute", path);
 	}
-	if (has_control_character(path)) {
+	if (text_has_control_character(path)) {
 		return err_set(err, EINVAL, "path '%s': it has a control character in it",
 			       path);
 	}
@@ -114,7 +104,7 @@ static int check_dev_link(const struct plan_link *link, struct err *err)
 	if (*part == '/') {
 		return check_below(part, DEV_DIR, err);
 	}
-	if (*part == '\0' || has_control_character(part)) {
+	if (*part == '\0' || text_has_control_character(part)) {
 		return err_set(err, EINVAL,
 			       "link '%s' to '%s': empty, or a control character "
 			       "in it",

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_nvidia_cdi.c - lib/injector/nvidia_cdi.c and nvidia_cdi_files.c; most is in test/cases */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "injector/nvidia_cdi.h"
+#include "made_host.h"
+#include "oci/cdi_read.h"
+
+#define SPEC_FILE "/etc/cdi/nvidia.json"
+
+/* The same place for all texts that nothing is known of. */
+#define SMI "/usr/bin/nvidia-smi"
+
+static struct made_host made;
+static struct cdi_registry registry;
+static struct driver_files files;
+
+/* Two GPUs of one driver. */
+static char vendor[] = "nvidia";
+static char paths[][16] = {"/dev/nvidia0", "/dev/nvidia1"};
+static struct device_node nodes[] = {
+	{.path = paths[0], .major = 195, .minor = 0, .role = DEVICE_GPU},
+	{.path = paths[1], .major = 195, .minor = 1, .role = DEVICE_GPU},
+};
+static struct gpu gpus[] = {
+	{.vendor = vendor,
+	 .index = 0,
+	 .partition = NO_PARTITION,
+	 .nodes = &nodes[0],
+	 .n_nodes = 1},
+	{.vendor = vendor,
+	 .index = 1,
+	 .partition = NO_PARTITION,
+	 .nodes = &nodes[1],
+	 .n_nodes = 1},
+};
+
+static void start(void)
+{
+	made_host_new(&made);
+	made_file(&made, SMI, "program");
+}
+
+static void stop(void)
+{
+	driver_files_clear(&files);
+	cdi_registry_clear(&registry);
+	made_host_free(&made);
+}
+
+TestSuite(nvidia_cdi, .init = start, .fini = stop);
+
+static void add_spec(const char *file, const char *text)
+{
+	cleanup(cdi_spec_clearp) struct cdi_spec spec = {0};
+	struct err err = {0};
+
+	cr_assert_eq(cdi_read(text, strlen(text), CDI_JSON, file, &spec, &err), 0, "%s",
+		     err.msg);
+	cdi_registry_take(&registry, &spec);
+}
+
+/* A file with a device for each GPU. Edits are what is between the braces. */
+static void add_edits(const char *of_first, const char *of_second, const char *of_file)
+{
+	autofree char *text = xasprintf(
+		"{\"cdiVersion\":\"1.1.0\",\"kind\":\"nvidia.com/gpu\",\"devices\":["
+		"{\"name\":\"0\",\"containerEdits\":{%s}},"
+		"{\"name\":\"1\",\"containerEdits\":{%s}}],\"containerEdits\":{%s}}",
+		of_first, of_second, of_file);
+
+	add_spec(SPEC_FILE, text);
+}
+
+#define NODE_OF(gpu)  "{\"path\":\"/dev/nvidia" gpu "\"}"
+#define NODES_OF(gpu) "\"deviceNodes\":[" NODE_OF(gpu) "]"
+
+/* The first @n GPUs. Fills `files`. */
+static int read_for(size_t n, struct err *err)
+{
+	const struct gpu_spec spec = {.capabilities = 1U << GPU_CAPABILITY_COMPUTE};
+	const struct container ctr = {.library_dir = "/usr/lib"};
+	const struct inventory inv = {.gpus = gpus, .n_gpus = 2};
+	const struct gpu *const chosen[] = {&gpus[0], &gpus[1]};
+	const struct cdi_wish wish = {
+		.registry = &registry,
+		.spec = &spec,
+		.ctr = &ctr,
+		.inv = &inv,
+		.gpus = chosen,
+		.n_gpus = n,
+	};
+
+	driver_files_clear(&files);
+	return nvidia_read_cdi(&made.host, &wish, &files, err);
+}
+
+/* With these edits of the file, one GPU. Return: the error, or the warnings, one a line; to
+   free(). What the file's name precedes is left away. */
+static char *say(const char *of_file)
+{
+	static const char start_text[] = "CDI specification '" SPEC_FILE "'";
+	autofree char *all = xstrdup("");
+	struct err err = {0};
+
+	cdi_registry_clear(&registry);
+	add_edits(NODES_OF("0"), NODES_OF("1"), of_file);
+	if (read_for(1, &err) < 0) {
+		cr_assert(text_starts_with(err.msg, start_text), "%s", err.msg);
+		return xasprintf("E%s", err.msg + strlen(start_text));
+	}
+	for (size_t i = 0; i < files.n_warnings; i++) {
+		char *longer = NULL;
+
+		cr_assert(text_starts_with(files.warnings[i], start_text), "%s",
+			  files.warnings[i]);
+		longer =
+			xasprintf("%sW%s\n", all, files.warnings[i] + strlen(start_text));
+		free(all);
+		all = longer;
+	}
+	return steal_ptr(&all);
+}
+
+static void expect_said(const char *of_file, const char *want)
+{
+	autofree char *said = say(of_file);
+
+	cr_expect_str_eq(said, want, "%s", of_file);
+}
+
+/* ---- paths ----------------------------------------------------------------------------- */
+
+#define NO_PATH                                                                           \
+	": not absolute, or with an empty, '.' or '..' component or a control character " \
+	"in it"
+#define MOUNT(host, ctr) \
+	"\"mounts\":[{\"hostPath\":\"" host "\",\"containerPath\":\"" ctr "\"}]"
+
+/* Else the plan would be refused, also where the specification is only a help. */
+Test(nvidia_cdi, a_path_that_no_plan_can_have_is_this_files_error)
+{
+	static const struct {
+		const char *edits;
+		const char *want;
+	} rows[] = {
+		{MOUNT(SMI, "usr/a"), "E: containerPath 'usr/a'" NO_PATH},
+		{MOUNT(SMI, "/usr//a"), "E: containerPath '/usr//a'" NO_PATH},
+		{MOUNT(SMI, "/usr/a/"), "E: containerPath '/usr/a/'" NO_PATH},
+		{MOUNT(SMI, "/"), "E: containerPath '/'" NO_PATH},
+		{MOUNT(SMI, "/usr/./a"), "E: containerPath '/usr/./a'" NO_PATH},
+		{MOUNT(SMI, "/usr/../a"), "E: containerPath '/usr/../a'" NO_PATH},
+		{MOUNT(SMI, "/usr/a\\u007f"), "E: containerPath '/usr/a?'" NO_PATH},
+		{MOUNT("/usr/a\\nb", "/usr/a"), "E: hostPath '/usr/a?b'" NO_PATH},
+		{"\"deviceNodes\":[{\"path\":\"/dev/nvidia-x\\ny\"}]",
+		 "E: path '/dev/nvidia-x?y'" NO_PATH},
+		{"\"deviceNodes\":[{\"path\":\"/dev/nvidia-x/../y\"}]",
+		 "E: path '/dev/nvidia-x/../y'" NO_PATH},
+		{"\"deviceNodes\":[{\"path\":\"/dev/nvidia0\",\"hostPath\":\"./a\"}]",
+		 "E: hostPath './a'" NO_PATH},
+		{"\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"a/b\"}]",
+		 "E: hook 'a/b'" NO_PATH},
+		{"\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"nvidia-cdi-hook\","
+		 "\"args\":[\"a\",\"create-symlinks\",\"--link\",\"b::c\"]}]",
+		 "E: link 'c'" NO_PATH},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		expect_said(rows[i].edits, rows[i].want);
+	}
+}
+
+Test(nvidia_cdi, no_file_in_the_place_of_the_kernels)
+{
+	expect_said(MOUNT(SMI, "/dev"), "W: '/dev' is left out: no place for a file\n");
+	expect_said(MOUNT(SMI, "/dev/a"),
+		    "W: '/dev/a' is left out: no place for a file\n");
+	expect_said(MOUNT(SMI, "/proc"), "W: '/proc' is left out: no place for a file\n");
+	expect_said(MOUNT(SMI, "/sys/a"),
+		    "W: '/sys/a' is left out: no place for a file\n");
+	expect_said(MOUNT(SMI, "/device"), "");
+	cr_assert_eq(files.n_files, 1);
+	cr_expect_str_eq(files.files[0].links[0], "/device");
+}
+
+Test(nvidia_cdi, a_node_of_the_host_outside_of_any_dev_is_left_out)
+{
+	if (!made_node(&made, "/srv/n", 506, 0)) {
+		made_host_free(&made);
+		cr_skip_test("mknod() is not allowed");
+	}
+	expect_said("\"deviceNodes\":[{\"path\":\"/dev/nvidia-fs0\",\"hostPath\":"
+		    "\"/srv/n\"}]",
+		    "W: node '/srv/n' is left out: on the host it is in no /dev\n");
+	cr_expect_eq(files.n_nodes, 0);
+}
