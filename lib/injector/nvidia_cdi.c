@@ -330,32 +330,49 @@ static void add_origin(struct driver_files *files, const struct cdi_spec *spec,
 	};
 }
 
-/* The edits of one GPU, its device's before the file's. */
-static int read_device(struct nvidia_cdi_reader *reader, const struct gpu *gpu,
-		       struct err *err)
+/* Not twice: a file's own edits are of all GPUs that it has. */
+static void add_part(struct nvidia_cdi_reader *reader, const struct cdi_spec *spec,
+		     const struct cdi_edits *edits)
+{
+	for (size_t i = 0; i < reader->n_parts; i++) {
+		if (reader->parts[i].edits == edits) {
+			return;
+		}
+	}
+	reader->parts = xgrow(reader->parts, reader->n_parts, sizeof(*reader->parts));
+	reader->parts[reader->n_parts++] =
+		(struct nvidia_cdi_part){.file = spec->file, .edits = edits};
+}
+
+static int add_device(struct nvidia_cdi_reader *reader, const struct gpu *gpu,
+		      struct err *err)
 {
 	const struct cdi_device *device = NULL;
 	const struct cdi_spec *spec = NULL;
-	const struct cdi_edits *edits[2];
 	int r = find_device(reader, gpu, &spec, &device, err);
 
 	if (r < 0) {
 		return r;
 	}
-	edits[0] = &device->edits;
-	edits[1] = &spec->edits;
-	for (size_t i = 0; i < 2 && r == 0; i++) {
-		r = read_nodes(reader, edits[i], err);
-		if (r == 0) {
-			r = nvidia_cdi_read_process(reader, edits[i], err);
+	add_part(reader, spec, &spec->edits);
+	add_part(reader, spec, &device->edits);
+	add_origin(reader->files, spec, device);
+	return 0;
+}
+
+static int read_parts(struct nvidia_cdi_reader *reader, struct err *err)
+{
+	for (size_t i = 0; i < reader->n_parts; i++) {
+		const struct cdi_edits *edits = reader->parts[i].edits;
+
+		reader->file = reader->parts[i].file;
+		if (read_nodes(reader, edits, err) < 0 ||
+		    nvidia_cdi_read_process(reader, edits, err) < 0) {
+			return -err->code;
 		}
 	}
 	/* Without a place for libraries nothing in there can be used. */
-	if (r == 0 && reader->wish->ctr->library_dir) {
-		r = nvidia_cdi_read_files(reader, edits, 2, err);
-	}
-	add_origin(reader->files, spec, device);
-	return r;
+	return reader->wish->ctr->library_dir ? nvidia_cdi_read_files(reader, err) : 0;
 }
 
 /* ---- all ----------------------------------------------------------------------------- */
@@ -404,9 +421,13 @@ int nvidia_read_cdi(const struct host *host, const struct cdi_wish *wish,
 	for (size_t i = 0; i < wish->n_gpus && r == 0; i++) {
 		/* A list of devices may name another vendor's, too: of the same number. */
 		if (text_equals(wish->gpus[i]->vendor, nvidia_injector.vendor)) {
-			r = read_device(&reader, wish->gpus[i], err);
+			r = add_device(&reader, wish->gpus[i], err);
 		}
 	}
+	if (r == 0) {
+		r = read_parts(&reader, err);
+	}
+	free(reader.parts);
 	free(reader.unwanted);
 	return r;
 }

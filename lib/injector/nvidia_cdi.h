@@ -17,10 +17,20 @@ bool nvidia_may_need_cdi(const struct host *host);
 int nvidia_read_cdi(const struct host *host, const struct cdi_wish *wish,
 		    struct driver_files *ret, struct err *err);
 
+/* The edits of a file or of one of its devices. */
+struct nvidia_cdi_part {
+	const char *file;
+	const struct cdi_edits *edits;
+};
+
 /* For the two files that read it. */
 struct nvidia_cdi_reader {
 	const struct host *host;
 	const struct cdi_wish *wish;
+	/* What is read, in CDI's order: devices as they were chosen, and before the first of a
+	   file the file's own edits. Source: CDI's pkg/cdi/cache.go, InjectDevices(). */
+	struct nvidia_cdi_part *parts;
+	size_t n_parts;
 	const char *file;    /* the specification that is being read */
 	const char *version; /* of the running driver, or NULL */
 	struct driver_files *files;
@@ -38,15 +48,13 @@ int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *wh
 			  const char *path, struct err *err);
 
 /**
- * nvidia_cdi_read_files() - Mounts, then the links that lead to them
- * @edits:	the devices' first, then those of the whole file: of two for one place the first
- *		counts
+ * nvidia_cdi_read_files() - Mounts of all parts, then the links that lead to them
  * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is none
+ *
+ * Of two mounts for one place the last counts, as it would cover the other.
  */
-int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader,
-			  const struct cdi_edits *const *edits, size_t n,
-			  struct err *err);
+int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err);
 
-/* Hooks that are somebody else's work, variables and groups. As nvidia_cdi_read_files(). */
+/* Hooks that are somebody else's work, variables and groups of one part. As above. */
 int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
 			    const struct cdi_edits *edits, struct err *err);

@@ -310,6 +310,7 @@ static int read_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *
 
 /* "TARGET::LINK" of a create-symlinks hook. */
 struct wanted_link {
+	const char *file; /* of the specification; borrowed */
 	char *target;
 	char *path;
 };
@@ -345,36 +346,36 @@ static const char *name_of_hook(const struct cdi_hook *hook)
 	return NULL;
 }
 
-static void take_link(const char *text, struct wanted_links *links)
+static void take_link(const char *file, const char *text, struct wanted_links *links)
 {
 	const char *colons = strstr(text, "::");
 
 	if (colons) {
 		links->link = xgrow(links->link, links->n, sizeof(*links->link));
 		links->link[links->n++] = (struct wanted_link){
+			.file = file,
 			.target = xstrndup(text, (size_t)(colons - text)),
 			.path = xstrdup(colons + 2),
 		};
 	}
 }
 
-static void collect_links(const struct cdi_edits *edits, struct wanted_links *links)
+static void collect_links(const struct nvidia_cdi_part *part, struct wanted_links *links)
 {
-	static const char option[] = "--link";
-
-	for (size_t i = 0; i < edits->n_hooks; i++) {
-		const struct cdi_hook *hook = &edits->hooks[i];
+	for (size_t i = 0; i < part->edits->n_hooks; i++) {
+		const struct cdi_hook *hook = &part->edits->hooks[i];
 		const char *name = name_of_hook(hook);
 
 		if (!name || !text_equals(name, "create-symlinks")) {
 			continue;
 		}
 		for (size_t arg = 2; arg < hook->n_args; arg++) {
-			if (text_equals(hook->args[arg], option) &&
+			if (text_equals(hook->args[arg], "--link") &&
 			    arg + 1 < hook->n_args) {
-				take_link(hook->args[++arg], links);
+				take_link(part->file, hook->args[++arg], links);
 			} else if (text_starts_with(hook->args[arg], "--link=")) {
-				take_link(hook->args[arg] + strlen("--link="), links);
+				take_link(part->file, hook->args[arg] + strlen("--link="),
+					  links);
 			}
 		}
 	}
@@ -470,12 +471,14 @@ static const struct wanted_link *find_link(const struct wanted_links *links,
 
 /* Leads straight to the file: between it and the image's directories nothing may depend on
    other links that an image could have in another way. */
-static int add_link(const struct nvidia_cdi_reader *reader,
-		    const struct wanted_links *links, const struct wanted_link *link,
-		    struct err *err)
+static int add_link(struct nvidia_cdi_reader *reader, const struct wanted_links *links,
+		    const struct wanted_link *link, struct err *err)
 {
 	const struct wanted_link *at = link;
-	int r = nvidia_cdi_check_path(reader, "link", link->path, err);
+	int r;
+
+	reader->file = link->file;
+	r = nvidia_cdi_check_path(reader, "link", link->path, err);
 
 	/* Those to nodes come with the nodes. */
 	if (r < 0 || is_no_place(link->path)) {
@@ -498,24 +501,50 @@ static int add_link(const struct nvidia_cdi_reader *reader,
 	return 0;
 }
 
-int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader,
-			  const struct cdi_edits *const *edits, size_t n, struct err *err)
+/* Does a later mount of the same edits cover it? */
+static bool is_covered(const struct cdi_edits *edits, size_t number)
+{
+	for (size_t i = number + 1; i < edits->n_mounts; i++) {
+		if (text_equals(edits->mounts[i].ctr_path,
+				edits->mounts[number].ctr_path)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int read_mounts(struct nvidia_cdi_reader *reader,
+		       const struct nvidia_cdi_part *part, struct err *err)
+{
+	int r = 0;
+
+	reader->file = part->file;
+	for (size_t i = 0; i < part->edits->n_mounts && r == 0; i++) {
+		if (!is_covered(part->edits, i)) {
+			r = read_mount(reader, &part->edits->mounts[i], err);
+		}
+	}
+	return r;
+}
+
+int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err)
 {
 	cleanup(wanted_links_clearp) struct wanted_links links = {0};
+	const struct nvidia_cdi_part *parts = reader->parts;
 
 	/* Says better what is wrong than the first file that is not there. */
-	for (size_t i = 0; i < n; i++) {
-		if (check_versions(reader, edits[i], err) < 0) {
+	for (size_t i = 0; i < reader->n_parts; i++) {
+		reader->file = parts[i].file;
+		if (check_versions(reader, parts[i].edits, err) < 0) {
 			return -err->code;
 		}
 	}
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < edits[i]->n_mounts; j++) {
-			if (read_mount(reader, &edits[i]->mounts[j], err) < 0) {
-				return -err->code;
-			}
+	/* Of two for one place the first one that is read stays: from the last part on. */
+	for (size_t i = reader->n_parts; i > 0; i--) {
+		if (read_mounts(reader, &parts[i - 1], err) < 0) {
+			return -err->code;
 		}
-		collect_links(edits[i], &links);
+		collect_links(&parts[i - 1], &links);
 	}
 	for (size_t i = 0; i < links.n; i++) {
 		if (add_link(reader, &links, &links.link[i], err) < 0) {

@@ -104,6 +104,8 @@ void driver_files_add_env(struct driver_files *files, const char *name_value)
 
 	for (size_t i = 0; i < files->n_env; i++) {
 		if (strncmp(files->env[i], name_value, len) == 0) {
+			free(files->env[i]);
+			files->env[i] = xstrdup(name_value);
 			return;
 		}
 	}

@@ -80,7 +80,7 @@ bool driver_files_have_link(const struct driver_files *files, enum driver_file_k
 void driver_files_add_link(struct driver_files *files, struct driver_file *file,
 			   const char *link);
 
-/* Of two variables of one name, and of two hooks that are the same, the first counts. */
+/* Of two variables of one name the last counts, of two hooks that are the same the first. */
 void driver_files_add_env(struct driver_files *files, const char *name_value);
 void driver_files_add_hook(struct driver_files *files, const struct cdi_hook *hook);
 

@@ -45,7 +45,7 @@ Test(driver_files, links_of_another_kind_do_not_matter)
 	cr_expect_eq(files.files[1].n_links, 1);
 }
 
-Test(driver_files, first_variable_of_a_name_counts)
+Test(driver_files, last_variable_of_a_name_counts_at_the_place_of_the_first)
 {
 	cleanup(driver_files_clearp) struct driver_files files = {0};
 
@@ -53,7 +53,7 @@ Test(driver_files, first_variable_of_a_name_counts)
 	driver_files_add_env(&files, "X=2");
 	driver_files_add_env(&files, "XY=3");
 	cr_assert_eq(files.n_env, 2);
-	cr_expect_str_eq(files.env[0], "X=1");
+	cr_expect_str_eq(files.env[0], "X=2");
 	cr_expect_str_eq(files.env[1], "XY=3");
 }
 

@@ -200,3 +200,88 @@ Test(nvidia_cdi, a_node_of_the_host_outside_of_any_dev_is_left_out)
 		    "W: node '/srv/n' is left out: on the host it is in no /dev\n");
 	cr_expect_eq(files.n_nodes, 0);
 }
+
+/* ---- order ----------------------------------------------------------------------------- */
+
+#define HOOK(arg)                                                                     \
+	"\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"" SMI "\",\"args\":[\"" arg \
+	"\"]}]"
+
+/* As CDI's own library appends them, and a later variable replaces one before it. */
+Test(nvidia_cdi, a_files_edits_come_before_those_of_its_devices)
+{
+	struct err err = {0};
+
+	add_edits(NODES_OF("0") ",\"env\":[\"A=0\",\"B=0\"]," HOOK("0"),
+		  NODES_OF("1") ",\"env\":[\"B=1\",\"C=1\"]," HOOK("1"),
+		  "\"env\":[\"A=f\",\"C=f\",\"D=f\"]," HOOK("f"));
+	cr_assert_eq(read_for(2, &err), 0, "%s", err.msg);
+	cr_assert_eq(files.n_env, 4);
+	cr_expect_str_eq(files.env[0], "A=0");
+	cr_expect_str_eq(files.env[1], "C=1");
+	cr_expect_str_eq(files.env[2], "D=f");
+	cr_expect_str_eq(files.env[3], "B=1");
+	cr_assert_eq(files.n_hooks, 3);
+	cr_expect_str_eq(files.hooks[0].args[0], "f");
+	cr_expect_str_eq(files.hooks[1].args[0], "0");
+	cr_expect_str_eq(files.hooks[2].args[0], "1");
+}
+
+static void expect_host_path(const char *link, const char *host_path)
+{
+	for (size_t i = 0; i < files.n_files; i++) {
+		const struct driver_file *file = &files.files[i];
+
+		for (size_t j = 0; j < file->n_links; j++) {
+			if (text_equals(file->links[j], link)) {
+				cr_expect_str_eq(file->host_path, host_path, "%s", link);
+				return;
+			}
+		}
+	}
+	cr_expect_fail("%s is not there", link);
+}
+
+Test(nvidia_cdi, of_two_mounts_for_one_place_the_last_counts)
+{
+	struct err err = {0};
+
+	made_file(&made, "/a", "of the file");
+	made_file(&made, "/b", "of the first");
+	made_file(&made, "/c", "of the second");
+	add_edits(NODES_OF("0") "," MOUNT("/b", "/both"),
+		  NODES_OF("1") "," MOUNT("/c", "/both"),
+		  "\"mounts\":[{\"hostPath\":\"/a\",\"containerPath\":\"/both\"},"
+		  "{\"hostPath\":\"/a\",\"containerPath\":\"/twice\"},"
+		  "{\"hostPath\":\"/b\",\"containerPath\":\"/twice\"}]");
+	cr_assert_eq(read_for(2, &err), 0, "%s", err.msg);
+	expect_host_path("/both", "/c");
+	expect_host_path("/twice", "/b");
+	cr_assert_eq(read_for(1, &err), 0, "%s", err.msg);
+	expect_host_path("/both", "/b");
+}
+
+/* What is wrong is said with the file that it is in. */
+Test(nvidia_cdi, each_gpu_may_have_a_file_of_its_own)
+{
+	static const char form[] =
+		"{\"cdiVersion\":\"0.5.0\",\"kind\":\"nvidia.com/gpu\",\"devices\":[{\"name\":"
+		"\"%u\",\"containerEdits\":{" NODES_OF("%u") "," MOUNT("%s",
+								       "/proc/%u") "}}]}";
+	struct err err = {0};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		autofree char *file = xasprintf("/etc/cdi/%u.json", i);
+		autofree char *text = xasprintf(form, i, i, SMI, i);
+
+		add_spec(file, text);
+	}
+	cr_assert_eq(read_for(2, &err), 0, "%s", err.msg);
+	cr_assert_eq(files.n_warnings, 2);
+	cr_expect_str_eq(files.warnings[0], "CDI specification '/etc/cdi/1.json': "
+					    "'/proc/1' is left out: no place for a file");
+	cr_expect_str_eq(files.warnings[1], "CDI specification '/etc/cdi/0.json': "
+					    "'/proc/0' is left out: no place for a file");
+	cr_assert_eq(files.n_origins, 2);
+	cr_expect_str_eq(files.origins[1].file, "/etc/cdi/1.json");
+}
