@@ -108,25 +108,21 @@ static int check_nodes(const struct nvidia_cdi_reader *reader, const struct gpu 
 	return 0;
 }
 
-/* What the host has of a node that the driver's own lists do not name. */
-static int read_number(const struct nvidia_cdi_reader *reader,
-		       const struct cdi_node *node, uint32_t *major, uint32_t *minor,
-		       struct err *err)
+/* Is a node what the host has there: a character device of this number? */
+static int check_node(const struct nvidia_cdi_reader *reader, const struct cdi_node *node,
+		      const char *path, uint32_t major, uint32_t minor, struct err *err)
 {
-	const char *path = node->host_path ? node->host_path : node->path;
-	int r = host_read_node(reader->host, path, major, minor);
-
-	if (r < 0) {
-		return nvidia_cdi_refuse_stale(reader, err,
-					       r == -EINVAL
-						       ? "'%s' is no character device"
-						       : "node '%s' is not there",
-					       path);
+	if (node->type == 'b' || node->type == 'p') {
+		return nvidia_cdi_refuse_stale(
+			reader, err,
+			"node '%s' is of type '%c' there, and a character device on the "
+			"host",
+			path, node->type);
 	}
-	if (node->has_number && (node->major != *major || node->minor != *minor)) {
+	if (node->has_number && (node->major != major || node->minor != minor)) {
 		return nvidia_cdi_refuse_stale(
 			reader, err, "node '%s' is %u:%u there, and %u:%u on the host",
-			path, node->major, node->minor, *major, *minor);
+			path, node->major, node->minor, major, minor);
 	}
 	return 0;
 }
@@ -165,10 +161,20 @@ static int take_over_node(struct nvidia_cdi_reader *reader, const struct cdi_nod
 {
 	const char *host_path = node->host_path ? node->host_path : node->path;
 	struct device_node taken;
-	uint32_t major;
-	uint32_t minor;
-	int r = read_number(reader, node, &major, &minor, err);
+	uint32_t major = 0;
+	uint32_t minor = 0;
+	int r = host_read_node(reader->host, host_path, &major, &minor);
 
+	if (r == -EINVAL) {
+		leave_out_node(reader, host_path,
+			       "on the host it is no character device");
+		return 0;
+	}
+	if (r < 0) {
+		return nvidia_cdi_refuse_stale(reader, err, "node '%s' is not there",
+					       host_path);
+	}
+	r = check_node(reader, node, host_path, major, minor, err);
 	if (r < 0) {
 		return r;
 	}
@@ -216,30 +222,36 @@ static int check_node_paths(const struct nvidia_cdi_reader *reader,
 		       : nvidia_cdi_check_path(reader, "hostPath", node->host_path, err);
 }
 
+static int read_node(struct nvidia_cdi_reader *reader, const struct cdi_node *node,
+		     struct err *err)
+{
+	const struct device_node *known = find_chosen(reader->wish, node->path);
+	int r = check_node_paths(reader, node, err);
+
+	if (r < 0) {
+		return r;
+	}
+	if (!known) {
+		return take_over_node(reader, node, err);
+	}
+	if (node->is_restricted && !known->is_for_reading) {
+		driver_files_warn(reader->files,
+				  "CDI specification '%s': node '%.200s' is given for "
+				  "reading and writing: with less a GPU is of no use",
+				  reader->file, node->path);
+	}
+	return check_node(reader, node, node->path, known->major, known->minor, err);
+}
+
 static int read_nodes(struct nvidia_cdi_reader *reader, const struct cdi_edits *edits,
 		      struct err *err)
 {
-	for (size_t i = 0; i < edits->n_nodes; i++) {
-		const struct cdi_node *node = &edits->nodes[i];
-		const struct device_node *known = find_chosen(reader->wish, node->path);
+	int r = 0;
 
-		if (check_node_paths(reader, node, err) < 0) {
-			return -err->code;
-		}
-		if (!known) {
-			if (take_over_node(reader, node, err) < 0) {
-				return -err->code;
-			}
-		} else if (node->has_number &&
-			   (node->major != known->major || node->minor != known->minor)) {
-			return nvidia_cdi_refuse_stale(
-				reader, err,
-				"node '%s' is %u:%u there, and %u:%u on the host",
-				node->path, node->major, node->minor, known->major,
-				known->minor);
-		}
+	for (size_t i = 0; i < edits->n_nodes && r == 0; i++) {
+		r = read_node(reader, &edits->nodes[i], err);
 	}
-	return 0;
+	return r;
 }
 
 /* ---- devices ------------------------------------------------------------------------- */

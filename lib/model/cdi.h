@@ -19,7 +19,7 @@
 struct cdi_node {
 	char *path;	 /* in the container */
 	char *host_path; /* or NULL: the same */
-	char type;	 /* 'b', 'c', 'u' or 'p'; 0: as the host's */
+	char type;	 /* 'b', 'c', 'u' or 'p'; 0: whatever the host has */
 	bool has_number; /* a major of 0 is none */
 	uint32_t major;
 	uint32_t minor;

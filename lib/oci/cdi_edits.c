@@ -132,8 +132,15 @@ static int read_permissions(const json_t *value, const char *path,
 	struct cdi_node *node = target;
 	const char *text = json_string_value(value);
 
+	/* Bound to no version: no access, the node alone.
+	   Source: NoPermissions of CDI's pkg/cdi/container-edits.go. */
+	if (text && text_equals(text, "none")) {
+		node->is_restricted = true;
+		return 0;
+	}
 	if (!text || strspn(text, "rwm") != strlen(text)) {
-		return json_wrong(err, doc->what, path, "some of r, w and m", value);
+		return json_wrong(err, doc->what, path, "some of r, w and m, or none",
+				  value);
 	}
 	node->is_restricted = *text && !(strchr(text, 'r') && strchr(text, 'w'));
 	return 0;

@@ -278,7 +278,7 @@ Test(cdi_read, wrong_values_of_a_node_are_refused)
 		{NODE(",\"minor\":4294967296"),
 		 "minor: expected a whole number of 32 bits, found number 4294967296"},
 		{NODE(",\"permissions\":\"rwx\""),
-		 "permissions: expected some of r, w and m, found string 'rwx'"},
+		 "permissions: expected some of r, w and m, or none, found string 'rwx'"},
 		{NODE(",\"uid\":\"0\""),
 		 "uid: expected a whole number of 32 bits, found string '0'"},
 	};
@@ -287,6 +287,30 @@ Test(cdi_read, wrong_values_of_a_node_are_refused)
 		autofree char *why = xasprintf("%s%s", at, rows[i].why);
 
 		expect_refused("0.6.0", "a", rows[i].edits, why);
+	}
+}
+
+Test(cdi_read, only_both_reading_and_writing_is_unrestricted)
+{
+	static const struct {
+		const char *permissions;
+		bool is_restricted;
+	} rows[] = {
+		{"", false}, {"rw", false}, {"wr", false}, {"rwm", false},
+		{"r", true}, {"wm", true},  {"m", true},   {"none", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cleanup(cdi_spec_clearp) struct cdi_spec spec = {0};
+		autofree char *node = xasprintf(
+			"{\"deviceNodes\":[{\"path\":\"/dev/a\",\"permissions\":\"%s\"}]}",
+			rows[i].permissions);
+		autofree char *text = json_with("0.6.0", "a", node);
+		struct err err = {0};
+
+		cr_assert_eq(read_text(text, CDI_JSON, &spec, &err), 0, "%s", err.msg);
+		cr_expect_eq(spec.devices[0].edits.nodes[0].is_restricted,
+			     rows[i].is_restricted, "%s", text);
 	}
 }
 

@@ -285,3 +285,86 @@ Test(nvidia_cdi, each_gpu_may_have_a_file_of_its_own)
 	cr_assert_eq(files.n_origins, 2);
 	cr_expect_str_eq(files.origins[1].file, "/etc/cdi/1.json");
 }
+
+/* ---- nodes ----------------------------------------------------------------------------- */
+
+#define NODE(path, more) "\"deviceNodes\":[{\"path\":\"" path "\"" more "}]"
+#define STALE(why)               \
+	"E is out of date: " why \
+	"; make it anew: nvidia-ctk cdi generate --output=" SPEC_FILE
+
+Test(nvidia_cdi, a_gpus_node_is_the_one_of_the_host)
+{
+	expect_said(NODE("/dev/nvidia0", ",\"type\":\"c\",\"major\":195"), "");
+	expect_said(NODE("/dev/nvidia0", ",\"type\":\"u\",\"permissions\":\"rwm\""), "");
+	expect_said(
+		NODE("/dev/nvidia0", ",\"type\":\"b\""),
+		STALE("node '/dev/nvidia0' is of type 'b' there, and a character device "
+		      "on the host"));
+	expect_said(NODE("/dev/nvidia0", ",\"major\":195,\"minor\":1"),
+		    STALE("node '/dev/nvidia0' is 195:1 there, and 195:0 on the host"));
+	expect_said(
+		NODE("/dev/nvidia0", ",\"permissions\":\"r\""),
+		"W: node '/dev/nvidia0' is given for reading and writing: with less a GPU "
+		"is of no use\n");
+	nodes[0].is_for_reading = true;
+	expect_said(NODE("/dev/nvidia0", ",\"permissions\":\"r\""), "");
+}
+
+Test(nvidia_cdi, another_gpus_node_is_not_given)
+{
+	struct err err = {0};
+
+	if (!made_node(&made, "/dev/nvidia1", 195, 1) ||
+	    !made_node(&made, "/dev/nvidia-a", 195, 7)) {
+		made_host_free(&made);
+		cr_skip_test("mknod() is not allowed");
+	}
+	expect_said(
+		NODE("/dev/nvidia1", ""),
+		"W: node '/dev/nvidia1' is left out: it is of none of the chosen GPUs\n");
+	expect_said(
+		NODE("/dev/nvidia-a", ""),
+		"W: node '/dev/nvidia-a' is left out: it is of none of the chosen GPUs\n");
+	cr_expect_eq(files.n_nodes, 0);
+	cdi_registry_clear(&registry);
+	add_edits("\"deviceNodes\":[" NODE_OF("0") "," NODE_OF("1") "]", NODES_OF("1"),
+		  "");
+	cr_expect_eq(read_for(1, &err), -ESTALE);
+	cr_expect_str_eq(err.msg,
+			 "CDI specification '" SPEC_FILE "' is out of date: its device "
+			 "'0' has '/dev/nvidia1', which is of nvidia:1; make it anew: "
+			 "nvidia-ctk cdi generate --output=" SPEC_FILE);
+}
+
+Test(nvidia_cdi, a_node_of_no_gpu_is_taken_as_the_host_has_it)
+{
+	if (!made_node(&made, "/opt/dev/nvidia-fs", 506, 3)) {
+		made_host_free(&made);
+		cr_skip_test("mknod() is not allowed");
+	}
+#define FS(more) NODE("/dev/nvidia-fs0", ",\"hostPath\":\"/opt/dev/nvidia-fs\"" more)
+	made_file(&made, "/dev/nvidia-file", "no node");
+	expect_said(FS(""), "");
+	cr_assert_eq(files.n_nodes, 1);
+	cr_expect_str_eq(files.nodes[0].path, "/dev/nvidia-fs0");
+	cr_expect_str_eq(files.nodes[0].host_path, "/opt/dev/nvidia-fs");
+	cr_expect_eq(files.nodes[0].major, 506);
+	cr_expect_eq(files.nodes[0].minor, 3);
+	expect_said(
+		FS(",\"major\":506,\"minor\":4"),
+		STALE("node '/opt/dev/nvidia-fs' is 506:4 there, and 506:3 on the host"));
+	expect_said(
+		FS(",\"type\":\"p\""),
+		STALE("node '/opt/dev/nvidia-fs' is of type 'p' there, and a character "
+		      "device on the host"));
+	expect_said(FS(",\"permissions\":\"none\""),
+		    "W: node '/dev/nvidia-fs0' is left out: it is not for reading and "
+		    "writing\n");
+	expect_said(
+		NODE("/dev/nvidia-file", ",\"type\":\"b\""),
+		"W: node '/dev/nvidia-file' is left out: on the host it is no character "
+		"device\n");
+	expect_said(NODE("/dev/nvidia-none", ""),
+		    STALE("node '/dev/nvidia-none' is not there"));
+}
