@@ -155,6 +155,7 @@ static int read_file(const struct host_dir *dir, const char *name, const char *p
 	autofree char *what = xasprintf("CDI specification '%s'", path);
 	autofree char *real_path = NULL;
 	autoclose int fd = host_dir_open_file(dir, name, &real_path);
+	int r;
 
 	if (fd < 0) {
 		return fd == -EINVAL
@@ -162,9 +163,15 @@ static int read_file(const struct host_dir *dir, const char *name, const char *p
 			       : err_sys(err, -fd, "read %s", what);
 	}
 	trusted_fd_check(fd, TRUSTED_OWNER_SYSTEM, what, err);
-	return err->code != 0
-		       ? -err->code
-		       : read_all(fd, what, LIMIT_CDI_BYTES - files->bytes, -1, ret, err);
+	if (err->code != 0) {
+		return -err->code;
+	}
+	r = read_all(fd, what, LIMIT_CDI_BYTES - files->bytes, -1, ret, err);
+	return r == -E2BIG ? err_set(err, E2BIG,
+				     "read %s: with it, there are more than %u bytes of "
+				     "specifications",
+				     what, LIMIT_CDI_BYTES)
+			   : r;
 }
 
 /* What is wrong with one file, or one directory, does not concern the others. */
