@@ -297,6 +297,26 @@ static void find_names(const struct inventory *inv, const struct gpu *gpu,
 	ret->name[ret->n++] = xasprintf("gpu%u", count_before(inv, gpu));
 }
 
+/* @name: as the device should be called. */
+static int refuse_no_device(const struct nvidia_cdi_reader *reader, const struct gpu *gpu,
+			    const char *name, struct err *err)
+{
+	const struct cdi_registry *registry = reader->wish->registry;
+
+	/* It may be in a file that says nothing as it is, and that a new one would replace. */
+	if (registry->n_problems > 0) {
+		return err_set(
+			err, ENOENT,
+			"no CDI specification has %s:%u: there is no device '%s' of "
+			"'" NVIDIA_CDI_KIND "', and one is not used: %s",
+			gpu->vendor, gpu->index, name, registry->problems[0]);
+	}
+	return err_set(err, ENOENT,
+		       "no CDI specification has %s:%u: there is no device '%s' of "
+		       "'" NVIDIA_CDI_KIND "'; make one: " ADVICE,
+		       gpu->vendor, gpu->index, name);
+}
+
 /* A name that nobody has is passed over, and so is one that is another GPU's by now. */
 static int find_device(struct nvidia_cdi_reader *reader, const struct gpu *gpu,
 		       const struct cdi_spec **ret_spec,
@@ -326,10 +346,7 @@ static int find_device(struct nvidia_cdi_reader *reader, const struct gpu *gpu,
 		*err = first;
 		return -err->code;
 	}
-	return err_set(err, ENOENT,
-		       "no CDI specification has %s:%u: there is no device '%s' of "
-		       "'" NVIDIA_CDI_KIND "'; make one: " ADVICE,
-		       gpu->vendor, gpu->index, names.name[0]);
+	return refuse_no_device(reader, gpu, names.name[0], err);
 }
 
 static void add_origin(struct driver_files *files, const struct cdi_spec *spec,

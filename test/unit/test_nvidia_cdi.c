@@ -368,3 +368,30 @@ Test(nvidia_cdi, a_node_of_no_gpu_is_taken_as_the_host_has_it)
 	expect_said(NODE("/dev/nvidia-none", ""),
 		    STALE("node '/dev/nvidia-none' is not there"));
 }
+
+/* ---- devices --------------------------------------------------------------------------- */
+
+Test(nvidia_cdi, a_device_that_no_file_has)
+{
+	static const char one[] =
+		"{\"cdiVersion\":\"0.5.0\",\"kind\":\"nvidia.com/gpu\",\"devices\":[{\"name\":"
+		"\"0\",\"containerEdits\":{" NODES_OF("0") "}}]}";
+	struct err err = {0};
+
+	add_spec(SPEC_FILE, one);
+	cr_assert_eq(read_for(2, &err), -ENOENT);
+	cr_expect_str_eq(err.msg,
+			 "no CDI specification has nvidia:1: there is no device '1' of "
+			 "'nvidia.com/gpu'; make one: nvidia-ctk cdi generate "
+			 "--output=/etc/cdi/nvidia.yaml");
+	/* Another one would only hide what is wrong. */
+	cdi_registry_add_problem(&registry,
+				 "read CDI specification '/etc/cdi/a.yaml': why");
+	cr_assert_eq(read_for(2, &err), -ENOENT);
+	cr_expect_str_eq(err.msg,
+			 "no CDI specification has nvidia:1: there is no device '1' of "
+			 "'nvidia.com/gpu', and one is not used: read CDI specification "
+			 "'/etc/cdi/a.yaml': why");
+	cr_assert_eq(read_for(1, &err), 0);
+	cr_expect_eq(files.n_warnings, 0);
+}
