@@ -391,6 +391,8 @@ static int add_device(struct nvidia_cdi_reader *reader, const struct gpu *gpu,
 
 static int read_parts(struct nvidia_cdi_reader *reader, struct err *err)
 {
+	int r;
+
 	for (size_t i = 0; i < reader->n_parts; i++) {
 		const struct cdi_edits *edits = reader->parts[i].edits;
 
@@ -401,7 +403,11 @@ static int read_parts(struct nvidia_cdi_reader *reader, struct err *err)
 		}
 	}
 	/* Without a place for libraries nothing in there can be used. */
-	return reader->wish->ctr->library_dir ? nvidia_cdi_read_files(reader, err) : 0;
+	if (!reader->wish->ctr->library_dir) {
+		return 0;
+	}
+	r = nvidia_cdi_read_files(reader, err);
+	return r < 0 ? r : nvidia_cdi_read_links(reader, err);
 }
 
 /* ---- all ----------------------------------------------------------------------------- */

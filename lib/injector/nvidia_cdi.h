@@ -23,7 +23,7 @@ struct nvidia_cdi_part {
 	const struct cdi_edits *edits;
 };
 
-/* For the two files that read it. */
+/* For the files that read it. */
 struct nvidia_cdi_reader {
 	const struct host *host;
 	const struct cdi_wish *wish;
@@ -43,18 +43,31 @@ struct nvidia_cdi_reader {
 int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
 			    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Warns of what cannot be given. */
+void nvidia_cdi_leave_out(const struct nvidia_cdi_reader *reader, const char *path,
+			  const char *why);
+
+/* Of a path that nvidia_cdi_check_path() has seen. */
+const char *nvidia_cdi_base_name(const char *path);
+
+/* Where there are the kernel's files, or the host's nodes. */
+bool nvidia_cdi_is_no_place(const char *path);
+
 /* EINVAL: a path that none of a plan's can be. @what: "containerPath", for the message. */
 int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *what,
 			  const char *path, struct err *err);
 
 /**
- * nvidia_cdi_read_files() - Mounts of all parts, then the links that lead to them
+ * nvidia_cdi_read_files() - Mounts of all parts
  * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is none
  *
  * Of two mounts for one place the last counts, as it would cover the other.
  */
 int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err);
 
-/* Hooks that are somebody else's work, variables and groups of one part. As above. */
+/* Then the links to them that hooks would make. @err: EINVAL: a path that is none. */
+int nvidia_cdi_read_links(struct nvidia_cdi_reader *reader, struct err *err);
+
+/* Hooks that are somebody else's work, variables and groups of one part. @err: as above. */
 int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
 			    const struct cdi_edits *edits, struct err *err);

@@ -6,8 +6,8 @@
  * and has hooks make links and run ldconfig. Here each file goes into the directory of our
  * own, below the path that the specification gives it, and what is in the image's directories
  * are links: at the place that the specification names, at those of its create-symlinks
- * hooks, and, instead of ldconfig, of each library its SONAME in the directory where the
- * container's loader looks.
+ * hooks (nvidia_cdi_hooks.c), and, instead of ldconfig, of each library its SONAME in the
+ * directory where the container's loader looks.
  *
  * What the request's capabilities do not ask for is left out, by the same tables as for files
  * that were found on the host: a policy bounds them.
@@ -26,9 +26,6 @@
 #include "host/files.h"
 #include "injector/nvidia_cdi.h"
 #include "injector/nvidia_names.h"
-
-/* A link to a link to a link. */
-#define LINK_DEPTH 8U
 
 int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
 			    const char *fmt, ...)
@@ -80,13 +77,12 @@ int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *wh
 		       reader->file, what, path);
 }
 
-static const char *base_name(const char *path)
+const char *nvidia_cdi_base_name(const char *path)
 {
 	return strrchr(path, '/') + 1;
 }
 
-/* Where there are the kernel's files, or the host's nodes. */
-static bool is_no_place(const char *path)
+bool nvidia_cdi_is_no_place(const char *path)
 {
 	static const char *const dirs[] = {"/dev", "/proc", "/sys"};
 
@@ -119,8 +115,9 @@ static bool is_wanted(const struct nvidia_cdi_reader *reader, const char *path)
 						    nvidia_etc_data, nvidia_sockets};
 	uint32_t capabilities = reader->wish->spec->capabilities;
 	const struct nvidia_library *library =
-		reader->version ? nvidia_find_library(base_name(path), reader->version)
-				: NULL;
+		reader->version
+			? nvidia_find_library(nvidia_cdi_base_name(path), reader->version)
+			: NULL;
 
 	if (library) {
 		return library->capabilities & capabilities;
@@ -177,9 +174,8 @@ static int check_versions(const struct nvidia_cdi_reader *reader,
 
 /* ---- mounts -------------------------------------------------------------------------- */
 
-/* What cannot be given, as others will see in the warning. */
-static void leave_out(const struct nvidia_cdi_reader *reader, const char *path,
-		      const char *why)
+void nvidia_cdi_leave_out(const struct nvidia_cdi_reader *reader, const char *path,
+			  const char *why)
 {
 	driver_files_warn(reader->files,
 			  "CDI specification '%s': '%.200s' is left out: %s",
@@ -191,7 +187,7 @@ static void leave_out(const struct nvidia_cdi_reader *reader, const char *path,
 static int look_at_library(int fd, const char *path, struct elf_library *library,
 			   enum driver_file_kind *ret)
 {
-	const char *name = base_name(path);
+	const char *name = nvidia_cdi_base_name(path);
 	int r;
 
 	*ret = DRIVER_FILE;
@@ -207,21 +203,17 @@ static int look_at_library(int fd, const char *path, struct elf_library *library
 	return r == -ENOEXEC ? 0 : r;
 }
 
-static bool is_library(enum driver_file_kind kind)
-{
-	return kind == DRIVER_LIBRARY || kind == DRIVER_LIBRARY_32;
-}
-
 /* Libraries are in one directory, as those that are found on the host, for who sets
    LD_LIBRARY_PATH; but of one name there may be two. */
 static void add_file(struct nvidia_cdi_reader *reader, enum driver_file_kind kind,
 		     const char *host_path, const char *ctr_path, const char *soname)
 {
-	autofree char *place = xasprintf(
-		"%s/%s", kind == DRIVER_LIBRARY ? "lib" : "lib32", base_name(ctr_path));
+	autofree char *place =
+		xasprintf("%s/%s", kind == DRIVER_LIBRARY ? "lib" : "lib32",
+			  nvidia_cdi_base_name(ctr_path));
 	struct driver_file *file = NULL;
 
-	if (is_library(kind)) {
+	if (driver_file_is_library(kind)) {
 		file = driver_files_add(reader->files, kind, host_path, place);
 	}
 	if (!file) {
@@ -264,8 +256,8 @@ static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *m
 		return 0;
 	}
 	if (fd == -EINVAL || fd == -ENXIO) {
-		leave_out(reader, mount->host_path,
-			  "on the host it is neither a file nor a socket");
+		nvidia_cdi_leave_out(reader, mount->host_path,
+				     "on the host it is neither a file nor a socket");
 		return 0;
 	}
 	if (fd == -ENOENT || fd == -ENOTDIR) {
@@ -295,210 +287,15 @@ static int read_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *
 		note_unwanted(reader, mount->ctr_path);
 		return 0;
 	}
-	if (is_no_place(mount->ctr_path)) {
-		leave_out(reader, mount->ctr_path, "no place for a file");
+	if (nvidia_cdi_is_no_place(mount->ctr_path)) {
+		nvidia_cdi_leave_out(reader, mount->ctr_path, "no place for a file");
 		return 0;
 	}
 	if (mount->type && !text_equals(mount->type, "bind")) {
-		leave_out(reader, mount->ctr_path, "it is no bind mount");
+		nvidia_cdi_leave_out(reader, mount->ctr_path, "it is no bind mount");
 		return 0;
 	}
 	return is_read(reader, mount->ctr_path) ? 0 : add_mount(reader, mount, err);
-}
-
-/* ---- links --------------------------------------------------------------------------- */
-
-/* "TARGET::LINK" of a create-symlinks hook. */
-struct wanted_link {
-	const char *file; /* of the specification; borrowed */
-	char *target;
-	char *path;
-};
-
-struct wanted_links {
-	struct wanted_link *link;
-	size_t n;
-};
-
-static void wanted_links_clear(struct wanted_links *links)
-{
-	for (size_t i = 0; i < links->n; i++) {
-		free(links->link[i].target);
-		free(links->link[i].path);
-	}
-	free(links->link);
-}
-DEFINE_CLEANUP(struct wanted_links, wanted_links_clear)
-
-/* The hook's own name, "create-symlinks"; NULL: it is none of the toolkit's. */
-static const char *name_of_hook(const struct cdi_hook *hook)
-{
-	const char *slash = strrchr(hook->path, '/');
-	const char *program = slash ? slash + 1 : hook->path;
-
-	if (text_equals(program, "nvidia-cdi-hook")) {
-		return hook->n_args > 1 ? hook->args[1] : NULL;
-	}
-	if (text_equals(program, "nvidia-ctk") && hook->n_args > 2 &&
-	    text_equals(hook->args[1], "hook")) {
-		return hook->args[2];
-	}
-	return NULL;
-}
-
-static void take_link(const char *file, const char *text, struct wanted_links *links)
-{
-	const char *colons = strstr(text, "::");
-
-	if (colons) {
-		links->link = xgrow(links->link, links->n, sizeof(*links->link));
-		links->link[links->n++] = (struct wanted_link){
-			.file = file,
-			.target = xstrndup(text, (size_t)(colons - text)),
-			.path = xstrdup(colons + 2),
-		};
-	}
-}
-
-static void collect_links(const struct nvidia_cdi_part *part, struct wanted_links *links)
-{
-	for (size_t i = 0; i < part->edits->n_hooks; i++) {
-		const struct cdi_hook *hook = &part->edits->hooks[i];
-		const char *name = name_of_hook(hook);
-
-		if (!name || !text_equals(name, "create-symlinks")) {
-			continue;
-		}
-		for (size_t arg = 2; arg < hook->n_args; arg++) {
-			if (text_equals(hook->args[arg], "--link") &&
-			    arg + 1 < hook->n_args) {
-				take_link(part->file, hook->args[++arg], links);
-			} else if (text_starts_with(hook->args[arg], "--link=")) {
-				take_link(part->file, hook->args[arg] + strlen("--link="),
-					  links);
-			}
-		}
-	}
-}
-
-/* Where @target leads from the directory of @link, "." and ".." taken away; "" above the
-   root. To free(). */
-static char *follow(const char *link, const char *target)
-{
-	size_t dir_len = (size_t)(base_name(link) - link);
-	autofree char *all = *target == '/'
-				     ? xstrdup(target)
-				     : xasprintf("%.*s%s", (int)dir_len, link, target);
-	char *path = xcalloc(strlen(all) + 2, 1);
-	size_t len = 0;
-
-	for (const char *part = all; *part;) {
-		size_t n = strcspn(part, "/");
-
-		if (n == 2 && part[0] == '.' && part[1] == '.') {
-			while (len > 0 && path[--len] != '/') {
-				continue;
-			}
-		} else if (n > 0 && !(n == 1 && part[0] == '.')) {
-			path[len++] = '/';
-			memcpy(path + len, part, n);
-			len += n;
-		}
-		part += n;
-		part += *part == '/';
-	}
-	path[len] = '\0';
-	return path;
-}
-
-/* Is it a link to this file, or in the directory of one its SONAME? The toolkit leaves SONAMEs
-   to ldconfig, or did until 1.18. */
-static bool is_file_at(const struct driver_file *file, const char *path)
-{
-	size_t dir_len = (size_t)(base_name(path) - path);
-
-	for (size_t i = 0; i < file->n_links; i++) {
-		const char *link = file->links[i];
-
-		if (text_equals(link, path) ||
-		    (is_library(file->kind) && *link == '/' &&
-		     (size_t)(base_name(link) - link) == dir_len &&
-		     strncmp(link, path, dir_len) == 0 &&
-		     text_equals(file->links[0], base_name(path)))) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct driver_file *find_file(const struct nvidia_cdi_reader *reader,
-				     const char *path)
-{
-	for (size_t i = 0; i < reader->files->n_files; i++) {
-		if (is_file_at(&reader->files->files[i], path)) {
-			return &reader->files->files[i];
-		}
-	}
-	return NULL;
-}
-
-/* By its place, or any name of a library: that of an unwanted one is not looked up. */
-static bool is_unwanted(const struct nvidia_cdi_reader *reader, const char *path)
-{
-	for (size_t i = 0; i < reader->n_unwanted; i++) {
-		const char *unwanted = reader->unwanted[i];
-		const char *suffix = strstr(unwanted, ".so.");
-		size_t len = suffix ? (size_t)(suffix - unwanted) + strlen(".so")
-				    : strlen(unwanted) + 1;
-
-		if (strncmp(unwanted, path, len) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static const struct wanted_link *find_link(const struct wanted_links *links,
-					   const char *path)
-{
-	for (size_t i = 0; i < links->n; i++) {
-		if (text_equals(links->link[i].path, path)) {
-			return &links->link[i];
-		}
-	}
-	return NULL;
-}
-
-/* Leads straight to the file: between it and the image's directories nothing may depend on
-   other links that an image could have in another way. */
-static int add_link(struct nvidia_cdi_reader *reader, const struct wanted_links *links,
-		    const struct wanted_link *link, struct err *err)
-{
-	const struct wanted_link *at = link;
-	int r;
-
-	reader->file = link->file;
-	r = nvidia_cdi_check_path(reader, "link", link->path, err);
-
-	/* Those to nodes come with the nodes. */
-	if (r < 0 || is_no_place(link->path)) {
-		return r;
-	}
-	for (size_t depth = 0; at && depth < LINK_DEPTH; depth++) {
-		autofree char *path = follow(at->path, at->target);
-		struct driver_file *file = *path ? find_file(reader, path) : NULL;
-
-		if (file) {
-			driver_files_add_link(reader->files, file, link->path);
-			return 0;
-		}
-		if (is_unwanted(reader, path)) {
-			return 0;
-		}
-		at = *path ? find_link(links, path) : NULL;
-	}
-	leave_out(reader, link->path, "a link to none of its files");
-	return 0;
 }
 
 /* Does a later mount of the same edits cover it? */
@@ -529,7 +326,6 @@ static int read_mounts(struct nvidia_cdi_reader *reader,
 
 int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err)
 {
-	cleanup(wanted_links_clearp) struct wanted_links links = {0};
 	const struct nvidia_cdi_part *parts = reader->parts;
 
 	/* Says better what is wrong than the first file that is not there. */
@@ -544,74 +340,6 @@ int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err)
 		if (read_mounts(reader, &parts[i - 1], err) < 0) {
 			return -err->code;
 		}
-		collect_links(&parts[i - 1], &links);
-	}
-	for (size_t i = 0; i < links.n; i++) {
-		if (add_link(reader, &links, &links.link[i], err) < 0) {
-			return -err->code;
-		}
-	}
-	return 0;
-}
-
-/* ---- the process --------------------------------------------------------------------- */
-
-/* These are done here: links, the loader's cache, the driver's parameters. */
-static bool is_done_here(const struct cdi_hook *hook)
-{
-	static const char *const names[] = {"create-symlinks", "update-ldcache",
-					    "disable-device-node-modification"};
-	const char *name = name_of_hook(hook);
-
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (text_equals(name, names[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static int read_hook(struct nvidia_cdi_reader *reader, const struct cdi_hook *hook,
-		     struct err *err)
-{
-	autofree char *path = NULL;
-
-	if (is_done_here(hook)) {
-		return 0;
-	}
-	if (nvidia_cdi_check_path(reader, "hook", hook->path, err) < 0) {
-		return -err->code;
-	}
-	if (host_find_file(reader->host, hook->path, S_IFREG, &path) < 0) {
-		return nvidia_cdi_refuse_stale(
-			reader, err, "its hook '%.200s' is not there", hook->path);
-	}
-	driver_files_add_hook(reader->files, hook);
-	return 0;
-}
-
-int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
-			    const struct cdi_edits *edits, struct err *err)
-{
-	struct driver_files *files = reader->files;
-
-	for (size_t i = 0; i < edits->n_hooks; i++) {
-		if (read_hook(reader, &edits->hooks[i], err) < 0) {
-			return -err->code;
-		}
-	}
-	for (size_t i = 0; i < edits->n_env; i++) {
-		driver_files_add_env(files, edits->env[i]);
-	}
-	for (size_t i = 0; i < edits->n_gids; i++) {
-		files->gids = xgrow(files->gids, files->n_gids, sizeof(*files->gids));
-		files->gids[files->n_gids++] = edits->gids[i];
-	}
-	if (edits->has_net_devices) {
-		leave_out(reader, "netDevices", "network interfaces are no GPU's");
-	}
-	if (edits->has_rdt) {
-		leave_out(reader, "intelRdt", "it is no GPU's");
 	}
 	return 0;
 }

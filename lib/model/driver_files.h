@@ -24,6 +24,11 @@ enum driver_file_kind {
 	DRIVER_FILE_KIND_COUNT,
 };
 
+static inline bool driver_file_is_library(enum driver_file_kind kind)
+{
+	return kind == DRIVER_LIBRARY || kind == DRIVER_LIBRARY_32;
+}
+
 struct driver_file {
 	enum driver_file_kind kind;
 	char *host_path; /* without a link on the way */

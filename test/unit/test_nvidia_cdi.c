@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_nvidia_cdi.c - lib/injector/nvidia_cdi.c and nvidia_cdi_files.c; most is in test/cases */
+/* test_nvidia_cdi.c - lib/injector/nvidia_cdi*.c; most is in test/cases */
 
 #include <criterion/criterion.h>
 #include <errno.h>
