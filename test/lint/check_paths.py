@@ -31,7 +31,7 @@ FORBIDDEN = {
         bind shm_open sem_open mq_open json_load_file json_dump_file""",
     "starts a program or loads code": """
         system popen posix_spawn posix_spawnp execl execlp execle execv execve execvp execvpe
-        execveat fexecve dlopen dlmopen vfork clone fork""",
+        execveat fexecve dlopen dlmopen vfork clone fork _Fork""",
     "reads or changes the environment": """
         getenv secure_getenv putenv setenv unsetenv""",
     "goes to syslog, the locale, the time zone, name services or the network": """
@@ -143,7 +143,7 @@ ALLOWED = {
         "move_mount": "empty paths: from descriptor to descriptor",
     },
     "lib/backend/apply/process.c": {
-        "fstatat": "names of namespaces in a process's descriptor",
+        "readlinkat": "names of namespaces in a process's descriptor",
         "sys_openat2": "below a process's descriptor",
     },
     "lib/backend/apply/rootfs.c": {
