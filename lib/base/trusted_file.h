@@ -42,7 +42,8 @@ struct trusted_caller {
 /**
  * trusted_caller_look() - Who runs us?
  *
- * Where /proc/self/uid_map cannot be read, the strictest is assumed: all ids.
+ * Where /proc/self/uid_map cannot be read, the strictest is assumed: all ids. It is read by
+ * the first call; a process that enters another user namespace must not have made one.
  */
 struct trusted_caller trusted_caller_look(void);
 
