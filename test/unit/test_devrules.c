@@ -62,11 +62,11 @@ static struct bpf_insn like_runc[] = {
 	((struct devrules_program){(array), sizeof(array) / sizeof((array)[0])})
 
 static struct plan_node nodes[] = {
-	{.major = 226, .minor = 128},
-	{.major = 511, .minor = 0},
-	{.major = 195, .minor = 255},
+	{.major = 226, .minor = 128}, {.major = 226, .minor = 129},
+	{.major = 511, .minor = 0},   {.major = 195, .minor = 255},
+	{.major = 226, .minor = 3},
 };
-static const struct plan plan = {.nodes = nodes, .n_nodes = 3};
+static const struct plan plan = {.nodes = nodes, .n_nodes = 5};
 
 static bool is_planned(uint32_t major, uint32_t minor)
 {
@@ -160,7 +160,7 @@ Test(devrules, a_program_with_the_rules_is_recognised)
 	cr_assert_eq(devrules_prepend(&prefix, &old, &edited), 0);
 	cr_expect_not(devrules_has_prefix(&old, &prefix));
 	cr_expect(devrules_has_prefix(&edited, &prefix));
-	edited.insns[prefix.n - 2].imm = 0;
+	edited.insns[prefix.n - 2].imm = 0; /* the value that is returned */
 	cr_expect_not(devrules_has_prefix(&edited, &prefix));
 	cr_expect_not(devrules_has_prefix(&prefix, &prefix), "nothing behind the rules");
 }

@@ -17,9 +17,19 @@
 
 #define ACCESS_READ_WRITE (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
 
-/* The header decides on type and access; its two jumps go to the end of the prefix. */
-#define HEADER_INSNS 9U
-#define RULE_INSNS   4U
+/* Type and access as one word: a character device, and no access but these two. */
+#define OTHER_THAN_READ_WRITE (~((uint32_t)ACCESS_READ_WRITE << 16))
+
+/* At most, of the prefix: what comes first, each node, and what allows. */
+#define HEADER_INSNS 5U
+#define NODE_INSNS   2U
+#define ALLOW_INSNS  3U
+
+/* The first jump of the prefix, which goes to its end. */
+#define TYPE_JUMP 2U
+
+#define JUMP_IF	    (BPF_JMP | BPF_K | BPF_JEQ)
+#define JUMP_UNLESS (BPF_JMP | BPF_K | BPF_JNE)
 
 /* At most, of a rule of a list, and of what comes before and behind all of them. */
 #define LIST_RULE_INSNS	 8U
@@ -76,15 +86,46 @@ static struct bpf_insn leave(void)
 	return (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
 }
 
-/* Jumps over @skip instructions unless the register has the value. */
-static struct bpf_insn jump_unless(unsigned int reg, uint32_t value, size_t skip)
+/* Each jumps over @skip instructions: always, if the register has the value, unless it has. */
+static struct bpf_insn jump(size_t skip)
+{
+	return (struct bpf_insn){.code = BPF_JMP | BPF_JA, .off = (short)skip};
+}
+
+static struct bpf_insn jump_if(unsigned int reg, uint32_t value, size_t skip)
 {
 	return (struct bpf_insn){
-		.code = BPF_JMP | BPF_K | BPF_JNE,
+		.code = JUMP_IF,
 		.dst_reg = reg & 0xf,
 		.off = (short)skip,
 		.imm = (int)value,
 	};
+}
+
+static struct bpf_insn jump_unless(unsigned int reg, uint32_t value, size_t skip)
+{
+	return (struct bpf_insn){
+		.code = JUMP_UNLESS,
+		.dst_reg = reg & 0xf,
+		.off = (short)skip,
+		.imm = (int)value,
+	};
+}
+
+/* From the instruction @at to the instruction @to, as a jump counts it. */
+static short distance(size_t at, size_t to)
+{
+	return (short)(to - at - 1);
+}
+
+static size_t count_same_major(const struct plan_node *nodes, size_t max)
+{
+	size_t n = 1;
+
+	while (n < max && nodes[n].major == nodes[0].major) {
+		n++;
+	}
+	return n;
 }
 
 void devrules_clear(struct devrules_program *program)
@@ -93,31 +134,54 @@ void devrules_clear(struct devrules_program *program)
 	*program = (struct devrules_program){0};
 }
 
+/*
+ *	if (the access is not one to a character device, or more than read and write) goto end
+ *	for each major, for each of its minors: if (it is both) goto allow
+ *	goto end
+ * allow: return 1
+ * end:
+ *
+ * One way to allow, and a major that is looked at once: the kernel follows every way through
+ * a program when it is loaded, which takes longer than anything else that is done with it.
+ */
 void devrules_prefix(const struct plan *plan, struct devrules_program *ret)
 {
-	size_t n_rules = plan->n_nodes;
-	size_t n = HEADER_INSNS + n_rules * RULE_INSNS;
-	struct bpf_insn *insn = xcalloc(n, sizeof(*insn));
+	const struct plan_node *nodes = plan->nodes;
+	struct bpf_insn *insn = xcalloc(
+		HEADER_INSNS + plan->n_nodes * NODE_INSNS + ALLOW_INSNS, sizeof(*insn));
 	size_t at = 0;
+	size_t allow;
 
+	/* The kernel refuses code that nothing leads to. */
+	if (plan->n_nodes == 0) {
+		*ret = (struct devrules_program){.insns = insn};
+		return;
+	}
 	insn[at++] = load_u32(REG_TYPE, CTX_ACCESS_TYPE);
-	insn[at++] = copy(REG_ACCESS, REG_TYPE);
-	insn[at++] = alu(BPF_RSH, REG_ACCESS, 16);
-	insn[at++] = alu(BPF_AND, REG_TYPE, 0xffff);
-	insn[at] = jump_unless(REG_TYPE, BPF_DEVCG_DEV_CHAR, n - at - 1);
-	at++;
-	insn[at++] = alu(BPF_AND, REG_ACCESS, ~ACCESS_READ_WRITE);
-	insn[at] = jump_unless(REG_ACCESS, 0, n - at - 1);
-	at++;
+	insn[at++] = alu(BPF_AND, REG_TYPE, (int)OTHER_THAN_READ_WRITE);
+	insn[at++] = jump_unless(REG_TYPE, BPF_DEVCG_DEV_CHAR, 0);
 	insn[at++] = load_u32(REG_MAJOR, CTX_MAJOR);
 	insn[at++] = load_u32(REG_MINOR, CTX_MINOR);
-	for (size_t i = 0; i < n_rules; i++) {
-		insn[at++] = jump_unless(REG_MAJOR, plan->nodes[i].major, 3);
-		insn[at++] = jump_unless(REG_MINOR, plan->nodes[i].minor, 2);
-		insn[at++] = result(1);
-		insn[at++] = leave();
+	for (size_t i = 0; i < plan->n_nodes;) {
+		size_t n = count_same_major(nodes + i, plan->n_nodes - i);
+
+		insn[at++] = jump_unless(REG_MAJOR, nodes[i].major, n);
+		for (size_t end = i + n; i < end; i++) {
+			insn[at++] = jump_if(REG_MINOR, nodes[i].minor, 0);
+		}
 	}
-	*ret = (struct devrules_program){.insns = insn, .n = n};
+	insn[at++] = jump(ALLOW_INSNS - 1);
+	allow = at;
+	insn[at++] = result(1);
+	insn[at++] = leave();
+
+	insn[TYPE_JUMP].off = distance(TYPE_JUMP, at);
+	for (size_t i = HEADER_INSNS; i < allow; i++) {
+		if (insn[i].code == JUMP_IF) {
+			insn[i].off = distance(i, allow);
+		}
+	}
+	*ret = (struct devrules_program){.insns = insn, .n = at};
 }
 
 /* Return: the bits of BPF_DEVCG_ACC_* that the rule does not allow. */
@@ -157,8 +221,8 @@ static size_t put_rule(const struct device_rule *rule, struct bpf_insn *insn)
 	insn[at++] = result(1);
 	insn[at++] = leave();
 	for (size_t i = 0; i < at; i++) {
-		if (insn[i].code == (BPF_JMP | BPF_K | BPF_JNE)) {
-			insn[i].off = (short)(at - i - 1);
+		if (insn[i].code == JUMP_UNLESS) {
+			insn[i].off = distance(i, at);
 		}
 	}
 	return at;
