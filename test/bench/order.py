@@ -92,18 +92,23 @@ def read_steps(path, text):
 
 def step(build, hook, rows):
     """Runs the rows one instruction at a time. Return: [file with the steps of each]"""
-    groups = bench.make_groups()
     harness, noop, stepper = (f"{build}/test/bench/bench-{name}"
                               for name in ("harness", "noop", "stepper"))
-    words = []
     outputs = []
+
+    def run(rows, groups):
+        words = []
+        for row in rows:
+            number = len(outputs)
+            outputs.append(f"{sandbox.WORK}/steps-{number}")
+            words.append("|".join([bench.make_bundle(number, row), row.device_filter, "-",
+                                   stepper, outputs[-1], hook, row.command, "--host-root",
+                                   row.host]))
+        subprocess.run([harness, "0", bench.ROOTFS, groups[0] or "-", groups[1], noop, *words],
+                       check=True, stdout=sys.stderr)
+
     os.mkdir(bench.ROOTFS)
-    for number, row in enumerate(rows):
-        outputs.append(f"{sandbox.WORK}/steps-{number}")
-        words.append("|".join([bench.make_bundle(number, row), row.device_filter, "-", stepper,
-                               outputs[-1], hook, row.command, "--host-root", row.host]))
-    subprocess.run([harness, "0", bench.ROOTFS, groups[0] or "-", groups[1], noop, *words],
-                   check=True, stdout=sys.stderr)
+    bench.in_their_groups(rows, run)
     return outputs
 
 
@@ -125,6 +130,7 @@ def main():
     rows = [row for row in bench.scenarios() if row.wanted and
             row.name.split()[0] in ("1", "no")]
     of_all, of_child, of_none = set(), set(), set()
+    rows.sort(key=lambda row: row.device_filter == "v1")  # in the order of the runs
     for row, path in zip(rows, step(build, hook, rows)):
         executed, by_child = read_steps(path, text)
         of_all |= executed
