@@ -28,6 +28,13 @@ int host_open_below(const struct host *host, const char *path, uint64_t flags);
 int host_open_regular(const struct host *host, const char *path);
 
 /**
+ * host_readlink_at() - As host_readlink(), of a link that needs no way
+ * @fd:		of the directory that the link is in, or of the link itself
+ * @name:	an entry of that directory, or ""
+ */
+int host_readlink_at(int fd, const char *name, char **ret);
+
+/**
  * names_read() - The entries of a directory
  * @fd:		of the directory, for reading; taken
  * @keep:	chooses the names to keep; NULL: all

@@ -4,6 +4,7 @@
 #include "host/drm.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 
 /* Deeper than any bus: a GPU behind five PCI switches is at a depth of 13. */
 #define COMPONENTS_MAX 64
+
+#define CLASS_DIR "/sys/class/drm"
 
 enum component_kind {
 	COMPONENT_NONE,	    /* no device of a bus: "devices", "platform", "pci0000:00" */
@@ -301,16 +304,17 @@ static struct drm_device *find_or_add(struct drm_devices *list, char **sysfs_dir
 	return device;
 }
 
-static void add_node(const struct host *host, struct drm_devices *list, const char *name)
+/* @name: of an entry of the directory @dir_fd */
+static void add_node(const struct host *host, struct drm_devices *list, int dir_fd,
+		     const char *name)
 {
-	autofree char *link = xasprintf("/sys/class/drm/%s", name);
 	autofree char *target = NULL;
 	autofree char *dir = NULL;
 	autofree char *dev = NULL;
 	struct drm_node node = {0};
 	struct drm_device *device;
 
-	if (host_readlink(host, link, &target) < 0) {
+	if (host_readlink_at(dir_fd, name, &target) < 0) {
 		return;
 	}
 	dir = parent_of_link(target, name);
@@ -345,17 +349,22 @@ static struct drm_devices *scan(const struct host *host)
 {
 	struct drm_devices *list = &host->cache->drm;
 	cleanup(names_clearp) struct names names = {0};
+	autoclose int dir_fd = -1;
 
 	if (host->cache->has_drm_nodes) {
 		return list;
 	}
 	host->cache->has_drm_nodes = true;
-	if (host_list(host, "/sys/class/drm", &names) < 0) {
+	if (host_list(host, CLASS_DIR, &names) < 0 || names.n == 0) {
+		return list;
+	}
+	dir_fd = host_open_below(host, CLASS_DIR, O_PATH | O_DIRECTORY);
+	if (dir_fd < 0) {
 		return list;
 	}
 	for (size_t i = 0; i < names.n; i++) {
 		if (is_card_name(names.name[i]) || is_render_name(names.name[i])) {
-			add_node(host, list, names.name[i]);
+			add_node(host, list, dir_fd, names.name[i]);
 		}
 	}
 	for (size_t i = 0; i < list->n; i++) {

@@ -77,29 +77,36 @@ void host_close(struct host *host)
 	*host = (struct host){.root_fd = -1};
 }
 
-/* Opens for reading. O_NONBLOCK: a made tree may hold a FIFO, which must not stop us. */
-int host_open_regular(const struct host *host, const char *path)
+/* O_NONBLOCK: a made tree may hold a FIFO, which must not stop us. */
+static int open_for_reading(const struct host *host, const char *path)
 {
-	autoclose int fd = host_open_below(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	return host_open_below(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+}
+
+static int check_regular(int fd)
+{
 	struct stat st;
 
-	if (fd < 0) {
-		return fd;
-	}
 	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	if (!S_ISREG(st.st_mode)) {
-		return -EINVAL;
-	}
-	return steal_fd(&fd);
+	return S_ISREG(st.st_mode) ? 0 : -EINVAL;
+}
+
+int host_open_regular(const struct host *host, const char *path)
+{
+	autoclose int fd = open_for_reading(host, path);
+	int r = fd < 0 ? fd : check_regular(fd);
+
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 /* One read() is enough: sysfs gives an attribute whole, and so do the files of procfs that
-   are smaller than a page. */
+   are smaller than a page. There are dozens of them in a run, so it is not asked first what
+   the file is: of what a tree may hold, nothing but a regular file has a text. */
 int host_read(const struct host *host, const char *path, char *buf, size_t size)
 {
-	autoclose int fd = host_open_regular(host, path);
+	autoclose int fd = open_for_reading(host, path);
 	ssize_t n;
 
 	if (fd < 0) {
@@ -108,8 +115,13 @@ int host_read(const struct host *host, const char *path, char *buf, size_t size)
 	do {
 		n = read(fd, buf, size);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		return -errno;
+	if (n <= 0) {
+		int code = errno;
+		int r = check_regular(fd);
+
+		if (r < 0 || n < 0) {
+			return r < 0 ? r : -code;
+		}
 	}
 	if ((size_t)n >= size) {
 		return -E2BIG;
@@ -215,16 +227,11 @@ bool names_have(const struct names *names, const char *name)
 	       bsearch(&name, names->name, names->n, sizeof(*names->name), compare_names);
 }
 
-int host_readlink(const struct host *host, const char *path, char **ret)
+int host_readlink_at(int fd, const char *name, char **ret)
 {
-	autoclose int fd = host_open_below(host, path, O_PATH | O_NOFOLLOW);
 	char buf[LIMIT_ATTRIBUTE_BYTES];
-	ssize_t n;
+	ssize_t n = readlinkat(fd, name, buf, sizeof(buf));
 
-	if (fd < 0) {
-		return fd;
-	}
-	n = readlinkat(fd, "", buf, sizeof(buf));
 	if (n < 0) {
 		return -errno;
 	}
@@ -233,6 +240,13 @@ int host_readlink(const struct host *host, const char *path, char **ret)
 	}
 	*ret = xstrndup(buf, (size_t)n);
 	return 0;
+}
+
+int host_readlink(const struct host *host, const char *path, char **ret)
+{
+	autoclose int fd = host_open_below(host, path, O_PATH | O_NOFOLLOW);
+
+	return fd < 0 ? fd : host_readlink_at(fd, "", ret);
 }
 
 int host_readlink_name(const struct host *host, const char *path, char **ret)

@@ -55,7 +55,8 @@ DEFINE_CLEANUP(struct host, host_close)
  * @path:	absolute, as on the host
  * @size:	of @buf, at most LIMIT_ATTRIBUTE_BYTES is useful
  *
- * White space at the end is cut off, @buf is terminated. Only regular files are read.
+ * White space at the end is cut off, @buf is terminated. Nothing is waited for: a FIFO, and
+ * what else is no regular file and has nothing to read, is -EINVAL.
  *
  * Return: the length, or negative errno (-ENOENT: not there; -E2BIG: does not fit).
  */
