@@ -230,10 +230,12 @@ int nvidia_cdi_read_links(struct nvidia_cdi_reader *reader, struct err *err)
 
 /* ---- the process --------------------------------------------------------------------- */
 
-/* These are done here: links, the loader's cache, the driver's parameters. */
+/* These are done here: links, the loader's cache, the driver's parameters. For a time the
+   toolkit's files had a hook for SONAMEs alone. Source: its cmd/nvidia-cdi-hook. */
 static bool is_done_here(const struct cdi_hook *hook)
 {
-	static const char *const names[] = {"create-symlinks", "update-ldcache",
+	static const char *const names[] = {"create-symlinks", "create-soname-symlinks",
+					    "update-ldcache",
 					    "disable-device-node-modification"};
 	const char *name = name_of_hook(hook);
 

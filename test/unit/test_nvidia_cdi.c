@@ -395,3 +395,126 @@ Test(nvidia_cdi, a_device_that_no_file_has)
 	cr_assert_eq(read_for(1, &err), 0);
 	cr_expect_eq(files.n_warnings, 0);
 }
+
+/* ---- hooks and the rest of the process -------------------------------------------------- */
+
+#define HOOK_OF(path, args)                                             \
+	"\"hooks\":[{\"hookName\":\"createContainer\",\"path\":\"" path \
+	"\",\"args\":[" args "]}]"
+
+/* The programs are not there, and need not be. */
+Test(nvidia_cdi, what_the_toolkits_hooks_do_is_done_here)
+{
+	static const char *const names[] = {"create-symlinks", "create-soname-symlinks",
+					    "update-ldcache",
+					    "disable-device-node-modification"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		autofree char *one = xasprintf(
+			HOOK_OF("/opt/nvidia-cdi-hook", "\"a\",\"%s\""), names[i]);
+		autofree char *other = xasprintf(
+			HOOK_OF("/opt/nvidia-ctk", "\"a\",\"hook\",\"%s\""), names[i]);
+
+		expect_said(one, "");
+		cr_expect_eq(files.n_hooks, 0, "%s", one);
+		expect_said(other, "");
+		cr_expect_eq(files.n_hooks, 0, "%s", other);
+	}
+}
+
+Test(nvidia_cdi, other_hooks_are_kept_if_they_are_there)
+{
+	made_file(&made, "/opt/nvidia-ctk", "program");
+	expect_said(HOOK_OF("/opt/nvidia-ctk", "\"a\",\"hook\",\"chmod\""), "");
+	cr_expect_eq(files.n_hooks, 1);
+	/* By its name alone it is none of the toolkit's. */
+	expect_said(HOOK_OF("/opt/nvidia-ctk", "\"a\",\"update-ldcache\""), "");
+	cr_expect_eq(files.n_hooks, 1);
+	expect_said(HOOK_OF("/opt/none", "\"a\",\"update-ldcache\""),
+		    STALE("its hook '/opt/none' is not there"));
+	made_dir(&made, "/opt/nvidia-cdi-hook");
+	expect_said(HOOK_OF("/opt/nvidia-cdi-hook", ""),
+		    STALE("its hook '/opt/nvidia-cdi-hook' is not there"));
+}
+
+Test(nvidia_cdi, links_lead_to_its_files_or_are_left_out)
+{
+	static const char form[] = MOUNT(SMI, "/usr/bin/smi") "," HOOK_OF(
+		"nvidia-cdi-hook", "\"a\",\"create-symlinks\",\"%s\"%s");
+	static const struct {
+		const char *option;
+		const char *value; /* of the argument behind it */
+		const char *want;
+	} rows[] = {
+		{"--link=smi::/usr/bin/a", "", ""},
+		{"--link", ",\"../bin/./smi::/usr/lib/a\"", ""},
+		{"--link", ",\"/usr/bin/smi::/a\"", ""},
+		{"--link", "", ""},
+		{"--link", ",\"smi\"", ""},
+		{"--link", ",\"../../../../usr/bin/smi::/usr/a\"", ""},
+		{"--link=other::/usr/bin/a", "",
+		 "W: '/usr/bin/a' is left out: a link to none of its files\n"},
+		{"--link=..::/a", "",
+		 "W: '/a' is left out: a link to none of its files\n"},
+		{"--link=::/a", "", "W: '/a' is left out: a link to none of its files\n"},
+		{"--link=a::/a", "",
+		 "W: '/a' is left out: a link to none of its files\n"},
+		/* It comes with the node. */
+		{"--link=smi::/dev/dri/by-path/a", "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		autofree char *edits = xasprintf(form, rows[i].option, rows[i].value);
+
+		expect_said(edits, rows[i].want);
+		cr_assert_eq(files.n_files, 1);
+	}
+}
+
+Test(nvidia_cdi, a_link_to_a_link_leads_to_the_file)
+{
+	expect_said(MOUNT(SMI, "/usr/bin/smi") "," HOOK_OF("nvidia-cdi-hook",
+							   "\"a\",\"create-symlinks\","
+							   "\"--link=b::/usr/bin/a\","
+							   "\"--link=smi::/usr/bin/b\""),
+		    "");
+	cr_assert_eq(files.n_files, 1);
+	cr_assert_eq(files.files[0].n_links, 3);
+	cr_expect_str_eq(files.files[0].links[1], "/usr/bin/a");
+	cr_expect_str_eq(files.files[0].links[2], "/usr/bin/b");
+}
+
+Test(nvidia_cdi, groups_count_and_what_is_no_gpus_is_left_out)
+{
+	expect_said(
+		"\"additionalGids\":[44,0,7],\"netDevices\":[{\"hostInterfaceName\":\"e\","
+		"\"name\":\"e\"}],\"intelRdt\":{}",
+		"W: 'netDevices' is left out: network interfaces are no GPU's\n"
+		"W: 'intelRdt' is left out: it is no GPU's\n");
+	cr_assert_eq(files.n_gids, 2);
+	cr_expect_eq(files.gids[0], 44);
+	cr_expect_eq(files.gids[1], 7);
+}
+
+/* ---- mounts ---------------------------------------------------------------------------- */
+
+#define MOUNT_AS(type)                     \
+	"\"mounts\":[{\"hostPath\":\"" SMI \
+	"\",\"containerPath\":\"/a\",\"type\":\"" type "\"}]"
+
+Test(nvidia_cdi, only_files_and_sockets_are_bound)
+{
+	made_dir(&made, "/usr/share/dir");
+	expect_said(MOUNT_AS("bind"), "");
+	cr_expect_eq(files.n_files, 1);
+	expect_said(MOUNT_AS(""), "");
+	cr_expect_eq(files.n_files, 1);
+	expect_said(MOUNT_AS("tmpfs"), "W: '/a' is left out: it is no bind mount\n");
+	expect_said(
+		MOUNT("/usr/share/dir", "/a"),
+		"W: '/usr/share/dir' is left out: on the host it is neither a file nor a "
+		"socket\n");
+	expect_said(MOUNT("/usr/share/none", "/a"),
+		    STALE("'/usr/share/none' is not there"));
+	expect_said(MOUNT(SMI "/none", "/a"), STALE("'" SMI "/none' is not there"));
+}
