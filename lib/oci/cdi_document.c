@@ -97,11 +97,21 @@ int cdi_read_array(const json_t *array, const char *path, cdi_reader *read,
 	return 0;
 }
 
+bool cdi_is_text(const json_t *value, const struct cdi_document *doc)
+{
+	return json_is_string(value) ||
+	       (doc->is_yaml && (json_is_integer(value) || json_is_boolean(value)));
+}
+
 int cdi_read_text(const json_t *value, const char *path, const struct cdi_document *doc,
 		  char **ret, struct err *err)
 {
 	if (doc->is_yaml && json_is_integer(value)) {
 		*ret = xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		return 0;
+	}
+	if (doc->is_yaml && json_is_boolean(value)) {
+		*ret = xstrdup(json_is_true(value) ? "true" : "false");
 		return 0;
 	}
 	if (json_string_length(value) == 0) {

@@ -27,7 +27,7 @@ extern const char *const cdi_version_names[CDI_VERSION_COUNT];
 /* What a reader needs besides the value and where it goes. */
 struct cdi_document {
 	const char *what; /* for messages */
-	bool is_yaml;	  /* where a plain 0 may be meant as text */
+	bool is_yaml;	  /* where a plain 0 or true may be meant as text */
 	enum cdi_version version;
 	enum cdi_version needed; /* the newest one that a field asks for */
 	const char *needed_by;
@@ -61,7 +61,11 @@ int cdi_read_object(const json_t *object, const char *path,
 int cdi_read_array(const json_t *array, const char *path, cdi_reader *read,
 		   struct cdi_document *doc, void *target, struct err *err);
 
-/* Text that is not empty, to free(). */
+/* Is it text, or what cdi_read_text() makes text of? */
+bool cdi_is_text(const json_t *value, const struct cdi_document *doc);
+
+/* Text that is not empty, to free(). Of YAML also a number or a truth value, as sigs.k8s.io/yaml
+   makes text of them for CDI's library. */
 int cdi_read_text(const json_t *value, const char *path, const struct cdi_document *doc,
 		  char **ret, struct err *err);
 

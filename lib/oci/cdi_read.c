@@ -27,7 +27,7 @@ static int read_annotations(const json_t *value, const char *path,
 	}
 	json_object_foreach ((json_t *)(uintptr_t)value, key, text) {
 		cdi_need(doc, CDI_0_6_0, "annotations");
-		if (!json_is_string(text)) {
+		if (!cdi_is_text(text, doc)) {
 			return json_wrong(err, doc->what, path, "texts", text);
 		}
 	}

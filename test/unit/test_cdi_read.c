@@ -426,6 +426,36 @@ Test(cdi_yaml, numbers_are_numbers_and_quotes_make_text)
 	}
 }
 
+Test(cdi_yaml, plain_words_are_text_where_text_is_wanted)
+{
+	static const char text[] = "cdiVersion: 0.6.0\nkind: a/b\n"
+				   "annotations: {a: 5, b: true}\ndevices:\n- name: 0\n"
+				   "  containerEdits:\n    hooks:\n"
+				   "    - hookName: poststop\n      path: /a\n"
+				   "      args: [-1, true, False, 1.5, '', 0:1]\n";
+	static const char *const want[] = {"-1", "true", "false", "1.5", "", "0:1"};
+	cleanup(cdi_spec_clearp) struct cdi_spec spec = {0};
+	struct err err = {0};
+
+	cr_assert_eq(read_text(text, CDI_YAML, &spec, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(spec.devices[0].name, "0");
+	cr_assert_eq(spec.devices[0].edits.hooks[0].n_args, 6);
+	for (size_t i = 0; i < 6; i++) {
+		cr_expect_str_eq(spec.devices[0].edits.hooks[0].args[i], want[i]);
+	}
+	/* JSON says what it means. */
+	expect_refused(
+		"0.6.0", "a",
+		"{\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"/a\",\"args\":"
+		"[true]}]}",
+		"devices[0].containerEdits.hooks[0].args[0]: expected text that is "
+		"not empty, found true");
+	expect_text_refused("{\"annotations\":{\"a\":5}}", CDI_JSON,
+			    "annotations: expected texts, found number 5");
+	expect_text_refused("annotations: {a: [b]}\n", CDI_YAML,
+			    "annotations: expected texts, found an array");
+}
+
 Test(cdi_yaml, a_quoted_number_is_no_number)
 {
 	expect_text_refused(
