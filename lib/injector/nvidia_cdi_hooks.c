@@ -280,8 +280,12 @@ int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
 		driver_files_add_env(files, edits->env[i]);
 	}
 	for (size_t i = 0; i < edits->n_gids; i++) {
-		files->gids = xgrow(files->gids, files->n_gids, sizeof(*files->gids));
-		files->gids[files->n_gids++] = edits->gids[i];
+		/* Root's group is nobody's to give. Source: CDI's Apply(). */
+		if (edits->gids[i] != 0) {
+			files->gids =
+				xgrow(files->gids, files->n_gids, sizeof(*files->gids));
+			files->gids[files->n_gids++] = edits->gids[i];
+		}
 	}
 	if (edits->has_net_devices) {
 		nvidia_cdi_leave_out(reader, "netDevices",

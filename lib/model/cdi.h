@@ -59,7 +59,7 @@ struct cdi_edits {
 	size_t n_hooks;
 	char **env; /* "NAME=value" */
 	size_t n_env;
-	gid_t *gids; /* none of them 0 */
+	gid_t *gids;
 	size_t n_gids;
 	bool has_net_devices;
 	bool has_rdt;

@@ -339,10 +339,8 @@ static int append_gid(const json_t *value, const char *path, struct cdi_document
 		return r;
 	}
 	cdi_need(doc, CDI_0_7_0, "additionalGids");
-	if (gid != 0) {
-		edits->gids = xgrow(edits->gids, edits->n_gids, sizeof(*edits->gids));
-		edits->gids[edits->n_gids++] = gid;
-	}
+	edits->gids = xgrow(edits->gids, edits->n_gids, sizeof(*edits->gids));
+	edits->gids[edits->n_gids++] = gid;
 	return 0;
 }
 

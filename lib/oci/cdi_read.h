@@ -4,7 +4,8 @@
  * cdi_read.h - a specification file of the Container Device Interface
  *
  * As strict as CDI's own library: an unknown field, a field that the declared version does
- * not have, a name that is none, a device without edits make the whole file say nothing.
+ * not have, a name that is none, a device without edits make the whole file say nothing. Only
+ * what is in netDevices and intelRdt is not looked at: they are nothing for a GPU.
  * Source: Container Device Interface, SPEC.md 1.1.0; specs-go/version.go (which field needs
  * which version); pkg/parser/parser.go (names).
  */

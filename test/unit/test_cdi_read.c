@@ -228,6 +228,8 @@ Test(cdi_read, a_field_needs_its_version)
 		       "its version is 0.4.0, and a device's name that begins with a "
 		       "digit needs 0.5.0 at least");
 	expect_ok("0.7.0", "a", "{\"additionalGids\":[44]}");
+	/* It has edits, though that group is not given. */
+	expect_ok("0.7.0", "a", "{\"additionalGids\":[0]}");
 	expect_refused("0.6.0", "a", "{\"additionalGids\":[44]}",
 		       "its version is 0.6.0, and additionalGids needs 0.7.0 at least");
 	expect_ok("0.7.0", "a", "{\"intelRdt\":{\"closID\":\"a\"}}");
