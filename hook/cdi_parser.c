@@ -101,8 +101,9 @@ int cdi_parser_start(struct cdi_parser *parser, const struct host *host,
 	pid_t child;
 	int fds[2];
 
-	if (host->root_fd < 0 || !is_there(host) ||
-	    !(may_name_source(settings) || injectors_may_need_cdi(host))) {
+	if (host->root_fd < 0 ||
+	    !(may_name_source(settings) || injectors_may_need_cdi(host)) ||
+	    !is_there(host)) {
 		return 0;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
