@@ -20,8 +20,10 @@
 
 #include "filter.h"
 
-/* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. */
-#define OVERFLOW_ID 65534
+/* An id that nothing else has, since who has the same one may send a signal: from the range
+   that no system gives out. Not nobody's, which containers run as, some of them with the host's
+   processes in sight. Source: systemd docs/UIDS-GIDS.md. */
+#define PARSER_ID 4294900000U
 
 #define PARSER_CPU_SECONDS 5U
 
@@ -151,8 +153,8 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct
 	/* In a user namespace the id may not be mapped, and an ordinary user may not change;
 	   there the capabilities and the filter are what counts. */
 	(void)setgroups(0, NULL);
-	(void)!setresgid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
-	(void)!setresuid(OVERFLOW_ID, OVERFLOW_ID, OVERFLOW_ID);
+	(void)!setresgid(PARSER_ID, PARSER_ID, PARSER_ID);
+	(void)!setresuid(PARSER_ID, PARSER_ID, PARSER_ID);
 	r = keep_capabilities(NULL, 0, err);
 	if (r < 0) {
 		return r;

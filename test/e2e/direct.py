@@ -63,6 +63,14 @@ def wait_until_confined(pid):
         time.sleep(0.0005)
 
 
+def has_own_ids(pid):
+    """Of the range that no system gives out to anybody, and no groups."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        lines = dict(line.split(":", 1) for line in file.read().splitlines())
+    ids = [int(word) for word in lines["Uid"].split() + lines["Gid"].split()]
+    return min(ids) >= 2 ** 31 and max(ids) < 2 ** 32 - 1 and not lines["Groups"].split()
+
+
 def is_running(pid):
     """A zombie is not: its new parent may take its time."""
     try:
@@ -561,16 +569,20 @@ class Suite:
             hook.stdin.write(json.dumps({**standin.state(), "annotations": {}}).encode())
             hook.stdin.close()
             children = []
+            strangers = []
             while len(children) < number and hook.poll() is None:
                 children = children_of(hook.pid)
             for child in children:
                 wait_until_confined(child)
+                strangers += [] if has_own_ids(child) else [child]
                 # It must not get away by ending its work.
                 os.kill(child, signal.SIGSTOP)
             hook.kill()
             hook.wait()
         if len(children) != number:
             return [f"{len(children)} parsers were seen"]
+        if strangers:
+            return ["a parser has ids that others have"]
         for _ in range(500):
             if not any(is_running(child) for child in children):
                 return []
