@@ -225,8 +225,9 @@ class Suite(oci.Suite):
         trace = f"{sandbox.WORK}/trace"
         # Behind no node of the host, the first clone is a private node's.
         result, problems = self.on_standin(
-            self.nodes_in, wrapper=["strace", "-o", trace, "-e", "trace=open_tree,unshare",
-                                    "-e", "inject=open_tree:error=EINVAL:when=1"])
+            self.nodes_in, wrapper=["strace", *sandbox.UNDER_STRACE, "-o", trace, "-e",
+                                    "trace=open_tree,unshare", "-e",
+                                    "inject=open_tree:error=EINVAL:when=1"])
         with open(trace, encoding="utf-8") as file:
             if "unshare(CLONE_NEWNS) " not in file.read():
                 problems.append("no namespace of its own was made")
@@ -261,7 +262,7 @@ class Suite(oci.Suite):
             return [f"left: {left}"] if left else []
 
         result, problems = self.on_standin(look, wrapper=[
-            "strace", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+            "strace", *sandbox.UNDER_STRACE, "-o", "/dev/null", "-e", f"trace={call}", "-e",
             f"inject={call}:error={error}:when=1"])
         return problems + one_line(result, *words)
 

@@ -349,7 +349,7 @@ class Rules:
         host = Host(self.hook)
         log = f"{sandbox.WORK}/shortage"
         with StandIn(Bundle().request("amd:9").write()) as standin:
-            result = host.call(standin, wrapper=["strace", "-o", log])
+            result = host.call(standin, wrapper=["strace", *sandbox.UNDER_STRACE, "-o", log])
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
         after = text.partition("F_UNLCK")[2]
@@ -465,7 +465,7 @@ class Faults:
     @staticmethod
     def _strace(*injections):
         """Of the hook alone, not of the child that parses."""
-        words = ["strace", "-qq", "-o", "/dev/null"]
+        words = ["strace", *sandbox.UNDER_STRACE, "-qq", "-o", "/dev/null"]
         for injection in injections:
             words += ["-e", f"inject={injection}"]
         return words
@@ -475,7 +475,7 @@ class Faults:
         host = Host(self.hook)
         log = f"{sandbox.WORK}/trace"
         with StandIn(Bundle().request(EXCLUSIVE).write()) as standin:
-            host.call(standin, wrapper=["strace", "-o", log])
+            host.call(standin, wrapper=["strace", *sandbox.UNDER_STRACE, "-o", log])
         counts = collections.Counter()
         calls = []
         is_ledger = False
