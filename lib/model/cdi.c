@@ -87,7 +87,6 @@ void cdi_edits_clear(struct cdi_edits *edits)
 		free(mount->host_path);
 		free(mount->ctr_path);
 		free(mount->type);
-		clear_texts(mount->options, mount->n_options);
 	}
 	for (size_t i = 0; i < edits->n_hooks; i++) {
 		cdi_hook_clear(&edits->hooks[i]);

@@ -4,7 +4,8 @@
  * cdi.h - what specifications of the Container Device Interface say
  *
  * Plain data, of any vendor. What a specification asks for is a wish until somebody has
- * compared it with the host: paths and numbers here are those of the file.
+ * compared it with the host: paths and numbers here are those of the file. What nobody asks
+ * for, the mode and the owner of a node and the options of a mount, is not here.
  * Source: Container Device Interface, SPEC.md 1.1.0 and specs-go/config.go.
  */
 
@@ -24,20 +25,12 @@ struct cdi_node {
 	uint32_t major;
 	uint32_t minor;
 	bool is_restricted; /* its permissions do not hold both r and w */
-	bool has_mode;
-	mode_t mode;
-	bool has_uid;
-	uid_t uid;
-	bool has_gid;
-	gid_t gid;
 };
 
 struct cdi_mount {
 	char *host_path;
 	char *ctr_path;
 	char *type; /* or NULL */
-	char **options;
-	size_t n_options;
 };
 
 struct cdi_hook {

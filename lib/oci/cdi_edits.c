@@ -96,34 +96,14 @@ static int read_node_minor(const json_t *value, const char *path,
 	return cdi_read_number(value, path, doc, &node->minor, err);
 }
 
-static int read_node_mode(const json_t *value, const char *path, struct cdi_document *doc,
-			  void *target, struct err *err)
+/* Its form alone: a node in the container is the host's, with that one's mode and owner. */
+static int check_number(const json_t *value, const char *path, struct cdi_document *doc,
+			void *target, struct err *err)
 {
-	struct cdi_node *node = target;
-	uint32_t mode = 0;
-	int r = cdi_read_number(value, path, doc, &mode, err);
+	uint32_t number;
 
-	node->has_mode = true;
-	node->mode = mode & 07777;
-	return r;
-}
-
-static int read_node_uid(const json_t *value, const char *path, struct cdi_document *doc,
-			 void *target, struct err *err)
-{
-	struct cdi_node *node = target;
-
-	node->has_uid = true;
-	return cdi_read_number(value, path, doc, &node->uid, err);
-}
-
-static int read_node_gid(const json_t *value, const char *path, struct cdi_document *doc,
-			 void *target, struct err *err)
-{
-	struct cdi_node *node = target;
-
-	node->has_gid = true;
-	return cdi_read_number(value, path, doc, &node->gid, err);
+	(void)target;
+	return cdi_read_number(value, path, doc, &number, err);
 }
 
 static int read_permissions(const json_t *value, const char *path,
@@ -155,10 +135,10 @@ static int append_node(const json_t *value, const char *path, struct cdi_documen
 		{"type", read_node_type, false},
 		{"major", read_node_major, false},
 		{"minor", read_node_minor, false},
-		{"fileMode", read_node_mode, false},
+		{"fileMode", check_number, false},
 		{"permissions", read_permissions, false},
-		{"uid", read_node_uid, false},
-		{"gid", read_node_gid, false},
+		{"uid", check_number, false},
+		{"gid", check_number, false},
 		{NULL, NULL, false},
 	};
 	struct cdi_edits *edits = target;
@@ -209,13 +189,19 @@ static int read_mount_type(const json_t *value, const char *path,
 	return cdi_read_text(value, path, doc, &mount->type, err);
 }
 
-static int read_mount_options(const json_t *value, const char *path,
-			      struct cdi_document *doc, void *target, struct err *err)
+static int check_text(const json_t *value, const char *path, struct cdi_document *doc,
+		      void *target, struct err *err)
 {
-	struct cdi_mount *mount = target;
-	struct texts list = {&mount->options, &mount->n_options};
+	(void)target;
+	return cdi_is_text(value, doc) ? 0
+				       : json_wrong(err, doc->what, path, "text", value);
+}
 
-	return cdi_read_array(value, path, append_text, doc, &list, err);
+/* Their form alone: how a file is bound does not depend on it. */
+static int check_mount_options(const json_t *value, const char *path,
+			       struct cdi_document *doc, void *target, struct err *err)
+{
+	return cdi_read_array(value, path, check_text, doc, target, err);
 }
 
 static int append_mount(const json_t *value, const char *path, struct cdi_document *doc,
@@ -225,7 +211,7 @@ static int append_mount(const json_t *value, const char *path, struct cdi_docume
 		{"hostPath", read_mount_host_path, true},
 		{"containerPath", read_mount_ctr_path, true},
 		{"type", read_mount_type, false},
-		{"options", read_mount_options, false},
+		{"options", check_mount_options, false},
 		{NULL, NULL, false},
 	};
 	struct cdi_edits *edits = target;

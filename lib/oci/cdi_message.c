@@ -82,12 +82,6 @@ static void put_edits(struct message *message, const struct cdi_edits *edits)
 		put_u32(message, node->major);
 		put_u32(message, node->minor);
 		put_u32(message, node->is_restricted);
-		put_u32(message, node->has_mode);
-		put_u32(message, node->mode);
-		put_u32(message, node->has_uid);
-		put_u32(message, node->uid);
-		put_u32(message, node->has_gid);
-		put_u32(message, node->gid);
 	}
 	put_u32(message, (uint32_t)edits->n_mounts);
 	for (size_t i = 0; i < edits->n_mounts; i++) {
@@ -96,7 +90,6 @@ static void put_edits(struct message *message, const struct cdi_edits *edits)
 		put_string(message, mount->host_path);
 		put_string(message, mount->ctr_path);
 		put_string(message, mount->type);
-		put_texts(message, mount->options, mount->n_options);
 	}
 	put_u32(message, (uint32_t)edits->n_hooks);
 	for (size_t i = 0; i < edits->n_hooks; i++) {
@@ -193,12 +186,6 @@ static void get_node(struct reader *reader, struct cdi_node *node)
 	node->major = get_u32(reader);
 	node->minor = get_u32(reader);
 	node->is_restricted = get_bool(reader);
-	node->has_mode = get_bool(reader);
-	node->mode = get_bounded(reader, 07777);
-	node->has_uid = get_bool(reader);
-	node->uid = get_u32(reader);
-	node->has_gid = get_bool(reader);
-	node->gid = get_u32(reader);
 	reader->is_bad |= node->type != 0 && !strchr("bcup", node->type);
 }
 
@@ -207,7 +194,6 @@ static void get_mount(struct reader *reader, struct cdi_mount *mount)
 	mount->host_path = get_string(reader);
 	mount->ctr_path = get_string(reader);
 	mount->type = get_optional_string(reader);
-	get_texts(reader, LIMIT_PLAN_ENTRIES, &mount->options, &mount->n_options);
 }
 
 static void get_hook(struct reader *reader, struct cdi_hook *hook)
