@@ -25,6 +25,7 @@
 #include "host/elf.h"
 #include "host/files.h"
 #include "injector/nvidia_cdi.h"
+#include "injector/nvidia_files.h"
 #include "injector/nvidia_names.h"
 
 int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *err,
@@ -203,6 +204,26 @@ static int look_at_library(int fd, const char *path, struct elf_library *library
 	return r == -ENOEXEC ? 0 : r;
 }
 
+/* Is something mounted where a library's SONAME would be? Then that is it, as ldconfig makes no
+   link where a file is. */
+static bool is_soname_mounted(const struct nvidia_cdi_reader *reader,
+			      enum driver_file_kind kind, const char *soname)
+{
+	const char *dir = nvidia_link_dir(kind, reader->wish->ctr);
+	autofree char *path = xasprintf("%s/%s", dir ? dir : "", soname);
+
+	for (size_t i = 0; i < reader->n_parts; i++) {
+		const struct cdi_edits *edits = reader->parts[i].edits;
+
+		for (size_t j = 0; j < edits->n_mounts; j++) {
+			if (text_equals(edits->mounts[j].ctr_path, path)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 /* Libraries are in one directory, as those that are found on the host, for who sets
    LD_LIBRARY_PATH; but of one name there may be two. */
 static void add_file(struct nvidia_cdi_reader *reader, enum driver_file_kind kind,
@@ -219,7 +240,7 @@ static void add_file(struct nvidia_cdi_reader *reader, enum driver_file_kind kin
 	if (!file) {
 		file = driver_files_add(reader->files, kind, host_path, ctr_path + 1);
 	}
-	if (file && soname && *soname) {
+	if (file && soname && *soname && !is_soname_mounted(reader, kind, soname)) {
 		driver_files_add_link(reader->files, file, soname);
 	}
 	if (file) {

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "host/files.h"
 #include "injector/nvidia_cdi.h"
+#include "injector/nvidia_files.h"
 
 /* A link to a link to a link. */
 #define LINK_DEPTH 8U
@@ -181,6 +182,29 @@ static const struct wanted_link *find_link(const struct wanted_links *links,
 	return NULL;
 }
 
+/* Has another file a link of this path? A file's own place, and a library's SONAME, count more
+   than what a hook would make. */
+static bool is_of_another(const struct nvidia_cdi_reader *reader,
+			  const struct driver_file *file, const char *path)
+{
+	for (size_t i = 0; i < reader->files->n_files; i++) {
+		const struct driver_file *other = &reader->files->files[i];
+		const char *dir = nvidia_link_dir(other->kind, reader->wish->ctr);
+
+		for (size_t j = 0; j < other->n_links && other != file; j++) {
+			const char *link = other->links[j];
+			autofree char *full =
+				*link == '/' ? xstrdup(link)
+					     : xasprintf("%s/%s", dir ? dir : "", link);
+
+			if (text_equals(full, path)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 /* Leads straight to the file: between it and the image's directories nothing may depend on
    other links that an image could have in another way. */
 static int add_link(struct nvidia_cdi_reader *reader, const struct wanted_links *links,
@@ -201,7 +225,9 @@ static int add_link(struct nvidia_cdi_reader *reader, const struct wanted_links 
 		struct driver_file *file = *path ? find_file(reader, path) : NULL;
 
 		if (file) {
-			driver_files_add_link(reader->files, file, link->path);
+			if (!is_of_another(reader, file, link->path)) {
+				driver_files_add_link(reader->files, file, link->path);
+			}
 			return 0;
 		}
 		if (is_unwanted(reader, path)) {

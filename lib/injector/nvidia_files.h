@@ -27,6 +27,10 @@ int nvidia_find_files(const struct host *host, const struct gpu_spec *spec,
 		      const struct container *ctr, struct driver_files *ret,
 		      struct err *err);
 
+/* Where the links of a kind begin that are not absolute; NULL: the container has no place for
+   them. */
+const char *nvidia_link_dir(enum driver_file_kind kind, const struct container *ctr);
+
 /**
  * nvidia_contribute_files() - Mounts, links and the driver's parameters
  *

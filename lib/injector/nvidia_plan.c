@@ -15,8 +15,7 @@
 
 #define PARAMS_PATH "/proc/driver/nvidia/params"
 
-/* Where the links of a kind begin; NULL: the container has no place for them. */
-static const char *link_dir(enum driver_file_kind kind, const struct container *ctr)
+const char *nvidia_link_dir(enum driver_file_kind kind, const struct container *ctr)
 {
 	switch (kind) {
 	case DRIVER_LIBRARY:
@@ -51,7 +50,7 @@ static int add_file(const struct driver_file *file, const struct container *ctr,
 		    struct plan *plan, struct err *err)
 {
 	autofree char *path = xasprintf(NVIDIA_OWN_DIR "/%s", file->place);
-	const char *dir = link_dir(file->kind, ctr);
+	const char *dir = nvidia_link_dir(file->kind, ctr);
 	enum mount_kind kind = file->kind == DRIVER_SOCKET ? MOUNT_SOCKET : MOUNT_FILE;
 	int r;
 

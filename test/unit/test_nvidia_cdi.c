@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "injector/nvidia_cdi.h"
+#include "injector/nvidia_files.h"
 #include "made_host.h"
 #include "oci/cdi_read.h"
 
@@ -394,6 +395,77 @@ Test(nvidia_cdi, a_device_that_no_file_has)
 			 "'/etc/cdi/a.yaml': why");
 	cr_assert_eq(read_for(1, &err), 0);
 	cr_expect_eq(files.n_warnings, 0);
+}
+
+/* ---- two files and one place ----------------------------------------------------------- */
+
+#define LIBRARY "/opt/liba.so.550"
+#define BOTH(one, two)                                                       \
+	"\"mounts\":[{\"hostPath\":\"" LIBRARY "\",\"containerPath\":\"" one \
+	"\"},{\"hostPath\":\"" LIBRARY "\",\"containerPath\":\"" two "\"}]"
+
+/* The plan of the first GPU can be made. Return: where a link leads, below the directory of our
+   own; to free(). */
+static char *target_of(const char *path)
+{
+	const struct container ctr = {.library_dir = "/usr/lib"};
+	cleanup(plan_clearp) struct plan plan = {0};
+	struct err err = {0};
+	char *target = NULL;
+
+	cr_assert_eq(nvidia_contribute_files(&files, &ctr, &plan, &err), 0, "%s",
+		     err.msg);
+	for (size_t i = 0; i < plan.n_links; i++) {
+		if (text_equals(plan.links[i].ctr.text, path)) {
+			target = xstrdup(plan.links[i].target + strlen(NVIDIA_OWN_DIR));
+		}
+	}
+	return target ? target : xstrdup("nowhere");
+}
+
+static void expect_target(const char *edits, const char *path, const char *want)
+{
+	autofree char *target = NULL;
+
+	expect_said(edits, "");
+	target = target_of(path);
+	cr_expect_str_eq(target, want, "%s: %s", edits, target);
+}
+
+/* As people add it by hand where an image has no ldconfig.
+   Source: issue 128 of NVIDIA/nvidia-container-toolkit. */
+Test(nvidia_cdi, a_mount_at_a_librarys_soname)
+{
+	made_library(&made, LIBRARY, "liba.so.1", 64);
+	expect_target(BOTH("/usr/lib/liba.so.550", "/usr/lib/liba.so.1"),
+		      "/usr/lib/liba.so.1", "/lib/liba.so.1");
+	expect_target(BOTH("/usr/lib/liba.so.1", "/usr/lib/liba.so.550"),
+		      "/usr/lib/liba.so.1", "/lib/liba.so.1");
+	expect_target(
+		"\"mounts\":[{\"hostPath\":\"" LIBRARY
+		"\",\"containerPath\":\"/usr/lib/liba.so.550\"},{\"hostPath\":\"" SMI
+		"\",\"containerPath\":\"/usr/lib/liba.so.1\"}]",
+		"/usr/lib/liba.so.1", "/usr/lib/liba.so.1");
+	expect_target(BOTH("/usr/lib/liba.so.550", "/usr/lib/b"), "/usr/lib/liba.so.1",
+		      "/lib/liba.so.550");
+}
+
+Test(nvidia_cdi, a_link_of_a_hook_gives_way)
+{
+#define TOOL "/usr/bin/tool"
+#define LINKED(link)                                                                         \
+	"\"mounts\":[{\"hostPath\":\"" LIBRARY "\",\"containerPath\":\"" LIBRARY             \
+	"\"},{\"hostPath\":\"" SMI "\",\"containerPath\":\"" TOOL                            \
+	"\"}],\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"nvidia-cdi-hook\",\"args\":[" \
+	"\"a\",\"create-symlinks\",\"--link\",\"" link "\"]}]"
+	made_library(&made, LIBRARY, "liba.so.1", 64);
+	expect_target(LINKED(LIBRARY "::" TOOL), TOOL, TOOL);
+	expect_target(LINKED(TOOL "::" LIBRARY), LIBRARY, "/lib/liba.so.550");
+	expect_target(LINKED(TOOL "::/usr/lib/liba.so.1"), "/usr/lib/liba.so.1",
+		      "/lib/liba.so.550");
+	expect_target(LINKED(LIBRARY "::/usr/lib/liba.so.1"), "/usr/lib/liba.so.1",
+		      "/lib/liba.so.550");
+	expect_target(LINKED(TOOL "::/usr/lib/liba.so"), "/usr/lib/liba.so", TOOL);
 }
 
 /* ---- hooks and the rest of the process -------------------------------------------------- */
