@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "cli.h"
+#include "parser.h"
 #include "report.h"
 #include "sandbox.h"
 
@@ -55,5 +56,9 @@ int main(int argc, char **argv)
 		status = EXIT_FAILED;
 	}
 	report_close_log(&report);
+	/* Of one that takes too long our death is the end. */
+	if (err.code != ETIMEDOUT) {
+		parser_reap();
+	}
 	return status;
 }

@@ -34,13 +34,6 @@ void request_clear(struct request *request)
 	host_close(&request->host);
 }
 
-void request_finish(struct request *request)
-{
-	/* One that nobody has asked ends now. */
-	cdi_parser_close(&request->cdi_parser);
-	parser_reap();
-}
-
 /* Settings that may be a stranger's are not even looked into where there is privilege. */
 static void read_settings(const struct cli *cli, struct request *request)
 {

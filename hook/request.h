@@ -108,9 +108,6 @@ void request_warn_of_doubts(const struct request *request, struct plan *plan);
    meant: what is wrong with it, as a warning. Parses it. */
 void request_warn_of_settings(const struct request *request, struct plan *plan);
 
-/* Waits for the children that have parsed. Should: be the last call of a run that succeeded. */
-void request_finish(struct request *request);
-
 /**
  * request_find_rootfs() - The absolute path of the container's root
  * @ret:	free() it

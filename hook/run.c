@@ -152,7 +152,6 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	}
 	if (r == 0) {
 		outcome_report(&outcome, request.parsed.state.id, report);
-		request_finish(&request);
 	} else {
 		lease_give_back(&outcome.lease, err);
 	}

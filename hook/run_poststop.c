@@ -9,7 +9,6 @@
 #include <errno.h>
 
 #include "base/deadline.h"
-#include "parser.h"
 #include "request.h"
 #include "run.h"
 
@@ -44,9 +43,6 @@ int run_poststop(const struct cli *cli, struct report *report, struct err *err)
 	}
 	if (r == 0) {
 		r = give_back(&request, err);
-	}
-	if (r == 0) {
-		parser_reap();
 	}
 	return r < 0 ? err_wrap(err, "give back GPUs") : 0;
 }

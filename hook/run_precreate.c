@@ -154,12 +154,9 @@ int run_precreate(const struct cli *cli, struct report *report, struct err *err)
 			r = carry_out(cli, &request, &outcome, &text, own_path, &edited,
 				      err);
 		}
+		/* What there is to say the hook at createRuntime says. */
 		if (r == 0) {
 			r = write_text(&edited, err);
-		}
-		if (r == 0) {
-			/* What there is to say the hook at createRuntime says. */
-			request_finish(&request);
 		}
 	}
 	bytes_clear(&edited);

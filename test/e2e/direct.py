@@ -7,6 +7,7 @@ closed descriptors, blocked signals, and everything that can be wrong with what 
 The container is a stand-in (standin.py).
 """
 
+import ctypes
 import json
 import os
 import re
@@ -25,6 +26,10 @@ import container
 import sandbox
 from container import Bundle
 from standin import StandIn, differences, one_line, run_hook
+
+# Source: Linux include/uapi/linux/prctl.h.
+PR_SET_CHILD_SUBREAPER = 36
+libc = ctypes.CDLL(None, use_errno=True)
 
 OWN_KEY = "org.example.site-gpu"
 MIB = 1024 * 1024
@@ -69,6 +74,24 @@ def has_own_ids(pid):
         lines = dict(line.split(":", 1) for line in file.read().splitlines())
     ids = [int(word) for word in lines["Uid"].split() + lines["Gid"].split()]
     return min(ids) >= 2 ** 31 and max(ids) < 2 ** 32 - 1 and not lines["Groups"].split()
+
+
+def orphans_of(call):
+    """What is left of children, in words, when whoever had them has ended. In a process of
+    its own, which may have other children as well."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        call()
+        with open("/proc/thread-self/children", encoding="ascii") as file:
+            os.write(writer, file.read().encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    with open(reader, encoding="ascii") as file:
+        left = file.read().split()
+    return [f"{len(left)} left"] if left else []
 
 
 def is_running(pid):
@@ -528,6 +551,23 @@ class Suite:
     def parser_dies_with_the_hook(self):
         """A killed hook leaves no child behind, whatever that was told to do."""
         return self._children_die("amd:1", self.args, 1)
+
+    def no_child_is_left_to_anybody(self):
+        """Whatever the run comes to. Who takes over orphans sees them."""
+        problems = []
+        cdi = ["--host-root", container.make_host("nvidia-cdi")]
+        for name, request, args in (
+                ("done", "amd:1", self.args), ("refused", "amd:9", self.args),
+                ("not asked", None, self.args), ("bad annotation", "amd:", self.args),
+                ("specifications", "nvidia:1", cdi), ("and refused", "nvidia:99", cdi)):
+            with StandIn(self.bundle(request)) as standin:
+                problems += [f"{name}: {line}" for line in orphans_of(
+                    lambda s=standin, a=args: run_hook(self.hook, s.state(), *a))]
+        for request in ("amd:1", "amd:9", "amd:"):
+            words = ["plan", "--bundle", self.bundle(request).directory]
+            problems += [f"plan, {request}: {line}" for line in orphans_of(
+                lambda w=words: container.run([self.hook, *w, *self.args]))]
+        return problems
 
     def parser_of_specifications_dies_with_the_hook(self):
         """The same of the one that waits to be asked."""
