@@ -124,7 +124,7 @@ def run_filter(program, data):
     data: the struct seccomp_data, as 16 words of 32 bits. Return: the verdict
     """
     at = 0
-    accumulator = index = 0
+    accumulator = 0
     while True:
         code, jump, no_jump, value = program[at]
         at += 1
@@ -134,14 +134,8 @@ def run_filter(program, data):
             accumulator = data[value // 4]
         elif code == 0x54:  # BPF_ALU | BPF_AND | BPF_K
             accumulator &= value
-        elif code == 0x34:  # BPF_ALU | BPF_DIV | BPF_K
-            accumulator //= value
-        elif code == 0x7C:  # BPF_ALU | BPF_RSH | BPF_X
-            accumulator >>= index
-        elif code == 0x07:  # BPF_MISC | BPF_TAX
-            index = accumulator
-        elif code == 0x00:  # BPF_LD | BPF_IMM
-            accumulator = value
+        elif code == 0x07:  # BPF_MISC | BPF_TAX: nothing here looks at the index
+            pass
         elif code == 0x05:  # BPF_JMP | BPF_JA
             at += value
         elif code in (0x15, 0x25, 0x35, 0x45):  # BPF_JMP | JEQ, JGT, JGE, JSET | BPF_K
