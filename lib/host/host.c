@@ -102,8 +102,9 @@ int host_open_regular(const struct host *host, const char *path)
 }
 
 /* One read() is enough: sysfs gives an attribute whole, and so do the files of procfs that
-   are smaller than a page. There are dozens of them in a run, so it is not asked first what
-   the file is: of what a tree may hold, nothing but a regular file has a text. */
+   are smaller than a page. There are dozens of them in a run, so what the file is, is asked
+   only if nothing came: in the kernel's own trees all files are regular, and what else a made
+   one may hold is not waited for. */
 int host_read(const struct host *host, const char *path, char *buf, size_t size)
 {
 	autoclose int fd = open_for_reading(host, path);

@@ -261,9 +261,11 @@ def v1_group():
     if result.returncode == 0:
         group = hierarchy + cgroups.parent()
         os.mkdir(group)
-        yield group
-        os.rmdir(group)
-        subprocess.run(["umount", hierarchy], check=True)
+        try:
+            yield group
+        finally:
+            os.rmdir(group)
+            subprocess.run(["umount", hierarchy], check=True)
     else:
         yield None
     subprocess.run(["umount", CGROUP], check=True)
