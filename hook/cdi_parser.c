@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/trusted_file.h"
+#include "children.h"
 #include "host/files.h"
 #include "injector/injectors.h"
 #include "oci/cdi_message.h"
@@ -115,7 +116,11 @@ int cdi_parser_start(struct cdi_parser *parser, const struct host *host,
 	}
 	(void)close(fds[1]);
 	parser->fd = fds[0];
-	return child < 0 ? err_sys(err, errno, "start the parser") : 0;
+	if (child < 0) {
+		return err_sys(err, errno, "start the parser");
+	}
+	children_note(child);
+	return 0;
 }
 
 void cdi_parser_close(struct cdi_parser *parser)

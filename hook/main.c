@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "children.h"
 #include "cli.h"
-#include "parser.h"
 #include "report.h"
 #include "sandbox.h"
 
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	report_close_log(&report);
 	/* Of one that takes too long our death is the end. */
 	if (err.code != ETIMEDOUT) {
-		parser_reap();
+		children_reap();
 	}
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/json_guard.h"
+#include "children.h"
 #include "sandbox.h"
 
 /* 16 MiB of JSON take a quarter of a second. */
@@ -181,6 +182,7 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 	if (child < 0) {
 		return err_sys(err, errno, "start the parser");
 	}
+	children_note(child);
 	if (input->meanwhile) {
 		(void)input->meanwhile(input->context, &meanwhile_err);
 	}
@@ -190,11 +192,4 @@ int parser_run(const struct parser_input *input, struct parsed *ret, struct err 
 		r = -err->code;
 	}
 	return r;
-}
-
-void parser_reap(void)
-{
-	while (waitpid(-1, NULL, 0) > 0) {
-		continue;
-	}
 }

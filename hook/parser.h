@@ -39,14 +39,3 @@ struct parser_input {
  *		ETIMEDOUT
  */
 int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err);
-
-/**
- * parser_reap() - Wait for the children that have parsed
- *
- * So that none is left to a PID 1 that does not care: a machine has 32,768 numbers. They have
- * ended, or do so at once, since nobody listens to them any more; one that somebody has taken
- * over may use up its five seconds of processor time.
- *
- * Should: come last, behind every message.
- */
-void parser_reap(void);

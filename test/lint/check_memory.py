@@ -16,7 +16,7 @@ FUNCTION = re.compile(r"^(?:[\w *]+?[ *])(\w+)\(([^;{}]*?)\)\n\{\n(.*?)^\}", re.
 # What apply_plan() calls besides, the callback that gives up privileges, and what comes
 # behind a plan that was applied: the run must not fail any more.
 ROOTS = ("change", "undo_log_revert", "sandbox_enter_container", "report_findings",
-         "outcome_report", "parser_reap")
+         "outcome_report", "children_reap")
 
 # Done before all changes of our own, and not taken back by design: see lib/backend/apply/cgroup.c.
 BEFORE = {"tell_systemd"}
