@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -24,6 +25,10 @@
    that no system gives out. Not nobody's, which containers run as, some of them with the host's
    processes in sight. Source: systemd docs/UIDS-GIDS.md. */
 #define PARSER_ID 4294900000U
+
+/* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. A user namespace maps it
+   more often than the one above. */
+#define OVERFLOW_ID 65534U
 
 #define PARSER_CPU_SECONDS 5U
 
@@ -138,6 +143,21 @@ static int enter_strict_mode(struct err *err)
 	return 0;
 }
 
+static bool set_ids(uid_t id)
+{
+	return setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
+}
+
+/* In a user namespace neither id may be mapped, and an ordinary user may not change; there
+   the capabilities and the filter are what counts. */
+static void give_up_ids(void)
+{
+	(void)setgroups(0, NULL);
+	if (!set_ids(PARSER_ID)) {
+		(void)set_ids(OVERFLOW_ID);
+	}
+}
+
 int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct err *err)
 {
 	const struct rlimit cpu = {.rlim_cur = PARSER_CPU_SECONDS,
@@ -150,11 +170,7 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct
 	}
 	(void)close(STDIN_FILENO);
 	close_from(STDERR_FILENO);
-	/* In a user namespace the id may not be mapped, and an ordinary user may not change;
-	   there the capabilities and the filter are what counts. */
-	(void)setgroups(0, NULL);
-	(void)!setresgid(PARSER_ID, PARSER_ID, PARSER_ID);
-	(void)!setresuid(PARSER_ID, PARSER_ID, PARSER_ID);
+	give_up_ids();
 	r = keep_capabilities(NULL, 0, err);
 	if (r < 0) {
 		return r;

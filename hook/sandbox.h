@@ -26,7 +26,7 @@ void sandbox_start(void);
  * @parent:	whoever forked us
  * @memory_bytes: what malloc() can give out from now on, in all
  *
- * No capability, a uid of its own where we may change to it, a limit of time, death with
+ * No capability, an uid of its own, in a user namespace nobody's, where we may change to it, a limit of time, death with
  * @parent, and seccomp's strict mode: read, write and exit are all that is left. End with
  * sandbox_exit_parser(), since exit() and _exit() are not.
  *

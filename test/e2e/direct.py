@@ -68,12 +68,39 @@ def wait_until_confined(pid):
         time.sleep(0.0005)
 
 
-def has_own_ids(pid):
-    """Of the range that no system gives out to anybody, and no groups."""
+# Becomes the program of its arguments, as root of a user namespace; a child that stays
+# outside writes the maps.
+ENTER_USER_NAMESPACE = """
+import ctypes, os, sys
+reader, writer = os.pipe()
+pid = os.getpid()
+child = os.fork()
+if child == 0:
+    os.read(reader, 1)
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/{pid}/{name}", "w") as file:
+            file.write("0 0 1\\n1 100000 65536\\n")
+    os._exit(0)
+ctypes.CDLL(None).unshare(0x10000000)  # CLONE_NEWUSER
+os.write(writer, b".")
+os.waitpid(child, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def has_own_ids(pid, wanted=None):
+    """The wanted ones, or of the range that no system gives out to anybody; and no groups."""
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
         lines = dict(line.split(":", 1) for line in file.read().splitlines())
     ids = [int(word) for word in lines["Uid"].split() + lines["Gid"].split()]
-    return min(ids) >= 2 ** 31 and max(ids) < 2 ** 32 - 1 and not lines["Groups"].split()
+    if lines["Groups"].split():
+        return False
+    return set(ids) == wanted if wanted else min(ids) >= 2 ** 31 and max(ids) < 2 ** 32 - 1
+
+
+def has_become_hook(pid):
+    with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as file:
+        return file.read().strip() == "oci-gpu-hook"
 
 
 def orphans_of(call):
@@ -569,6 +596,22 @@ class Suite:
                 lambda w=words: container.run([self.hook, *w, *self.args]))]
         return problems
 
+    def foreign_children_are_not_waited_for(self):
+        """A shell that becomes the hook may leave it the reader of its own messages."""
+        problems = []
+        for command in ('exec "$0" --version > >(cat)', 'exec "$0" list "$@" 2> >(cat >&2)',
+                        'exec "$0" createRuntime "$@" 2> >(cat >&2)'):
+            begin = time.monotonic()
+            try:
+                subprocess.run(["bash", "-c", command, self.hook, *self.args], input=b"{}",
+                               timeout=20, check=False, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+            except subprocess.TimeoutExpired:
+                pass
+            if time.monotonic() - begin > 5:
+                problems.append(f"{command}: {time.monotonic() - begin:.1f} s")
+        return problems
+
     def parser_of_specifications_dies_with_the_hook(self):
         """The same of the one that waits to be asked."""
         args = ["--host-root", container.make_host("nvidia-cdi")]
@@ -597,24 +640,29 @@ class Suite:
                 problems.append(f"{request}: children {children}")
         return problems
 
-    def _children_die(self, request, args, number):
+    def parser_in_a_user_namespace_has_another_id(self):
+        """What a rootless engine maps: its user as root, and ids of its own."""
+        return self._children_die("amd:1", self.args, 1, ids={100000 + 65533}, wrapper=[
+            sys.executable, "-B", "-c", ENTER_USER_NAMESPACE])
+
+    def _children_die(self, request, args, number, ids=None, wrapper=()):
         if sandbox.is_sanitized(self.hook):
             raise sandbox.SkipTest("waits for the parser's filter, which is not built in")
         big = self.bundle(request)
         big.config["annotations"]["filler"] = [{}] * MIB
         big.write()
         with StandIn(big) as standin:
-            hook = subprocess.Popen([self.hook, "createRuntime", *args],
+            hook = subprocess.Popen([*wrapper, self.hook, "createRuntime", *args],
                                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
             hook.stdin.write(json.dumps({**standin.state(), "annotations": {}}).encode())
             hook.stdin.close()
             children = []
             strangers = []
             while len(children) < number and hook.poll() is None:
-                children = children_of(hook.pid)
+                children = children_of(hook.pid) if has_become_hook(hook.pid) else []
             for child in children:
                 wait_until_confined(child)
-                strangers += [] if has_own_ids(child) else [child]
+                strangers += [] if has_own_ids(child, ids) else [child]
                 # It must not get away by ending its work.
                 os.kill(child, signal.SIGSTOP)
             hook.kill()
