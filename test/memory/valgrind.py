@@ -42,7 +42,8 @@ LOGS_ALONE = {"gpu nodes are never opened", "no request looks at nothing",
               "stdout and stderr closed", "all closed", "many descriptors open"}
 
 # Those that kill the hook: whether one of its processes has come to a summary by then is luck.
-KILLED = {"parser dies with the hook", "parser of specifications dies with the hook"}
+KILLED = {"parser dies with the hook", "parser of specifications dies with the hook",
+          "parser in a user namespace has another id"}
 
 # move_mount(), which comes behind setns(): the way into the container was gone.
 IN_CONTAINER = "429"
