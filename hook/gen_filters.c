@@ -73,9 +73,10 @@ static void print_no_socketcall(uint32_t arch)
 
 /*
  * Since Linux 5.11 the kernel runs a new filter for each of some 450 numbers, to remember
- * which it always allows: 18 us for ours, where to run them for a call takes some 20 ns more,
- * and a run makes 300 calls. It gives up at an instruction that it does not know, such as this
- * one, which changes nothing. Source: Linux kernel/seccomp.c, seccomp_is_const_allow().
+ * which it always allows: 20 us for our two, while running them for a call takes some 20 ns
+ * more, and a run makes 300 calls. It gives up at an instruction that it does not know, such
+ * as this one, which changes nothing. Source: Linux kernel/seccomp.c,
+ * seccomp_is_const_allow().
  */
 static void print_no_cache(void)
 {

@@ -92,24 +92,25 @@ static struct bpf_insn jump(size_t skip)
 	return (struct bpf_insn){.code = BPF_JMP | BPF_JA, .off = (short)skip};
 }
 
-static struct bpf_insn jump_if(unsigned int reg, uint32_t value, size_t skip)
+static struct bpf_insn compare(unsigned char code, unsigned int reg, uint32_t value,
+			       size_t skip)
 {
 	return (struct bpf_insn){
-		.code = JUMP_IF,
+		.code = code,
 		.dst_reg = reg & 0xf,
 		.off = (short)skip,
 		.imm = (int)value,
 	};
 }
 
+static struct bpf_insn jump_if(unsigned int reg, uint32_t value, size_t skip)
+{
+	return compare(JUMP_IF, reg, value, skip);
+}
+
 static struct bpf_insn jump_unless(unsigned int reg, uint32_t value, size_t skip)
 {
-	return (struct bpf_insn){
-		.code = JUMP_UNLESS,
-		.dst_reg = reg & 0xf,
-		.off = (short)skip,
-		.imm = (int)value,
-	};
+	return compare(JUMP_UNLESS, reg, value, skip);
 }
 
 /* From the instruction @at to the instruction @to, as a jump counts it. */

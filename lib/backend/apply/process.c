@@ -100,8 +100,7 @@ static int read_namespace(int dir_fd, const char *path, char *buf, size_t size)
 	return 0;
 }
 
-/* The text of the magic link names the namespace. Following it says no more, and has the
-   kernel make a file for it, which takes four times as long. */
+/* The text of the magic link names the namespace; following it says no more. */
 static int is_same_namespace(const struct ctr_process *process, const char *name,
 			     bool *ret, struct err *err)
 {
