@@ -96,9 +96,8 @@ static uint8_t put_byte(pid_t pid, uint64_t address, uint8_t byte)
 
 	errno = 0;
 	word = ptrace(PTRACE_PEEKTEXT, pid, (void *)address, NULL);
-	if (errno != 0 ||
-	    ptrace(PTRACE_POKETEXT, pid, (void *)address,
-		   (void *)(((unsigned long)word & ~0xffUL) | byte)) < 0) {
+	if (errno != 0 || ptrace(PTRACE_POKETEXT, pid, (void *)address,
+				 (void *)(((unsigned long)word & ~0xffUL) | byte)) < 0) {
 		die("write a breakpoint");
 	}
 	return (uint8_t)word;
