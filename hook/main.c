@@ -48,6 +48,9 @@ int main(int argc, char **argv)
 		report_error(&report, &err);
 		return EXIT_USAGE;
 	}
+	if (cli.command && cli.command->is_hook) {
+		sandbox_guard_stderr();
+	}
 	cli.config_home = config_home;
 	report.level = cli.log_level;
 	report.has_log = cli.command && cli.command->is_hook;

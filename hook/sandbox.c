@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -87,6 +90,51 @@ void sandbox_start(void)
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	raise_limits();
+}
+
+/* Numbers of /dev/null and of terminals: a serial line is none, since what it is connected to may
+   do what it is told. Source: Linux Documentation/admin-guide/devices.txt. */
+static bool is_null_or_screen(dev_t device)
+{
+	unsigned int major_ = major(device);
+	unsigned int minor_ = minor(device);
+
+	return (major_ == 1 && minor_ == 3) ||	 /* null */
+	       (major_ == 4 && minor_ < 64) ||	 /* tty0 to tty63 */
+	       (major_ == 5 && minor_ < 2) ||	 /* tty, console */
+	       (major_ >= 136 && major_ <= 143); /* pts */
+}
+
+/* What somebody has made for a caller of ours, not opened by a name: a pipe that is in no
+   directory, a socket. "/proc/PID/fd/N" is a name of a pipe as well, but crun opens to append,
+   and nobody makes a pipe or starts a terminal so. */
+static bool is_harmless_output(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+	struct statfs fs;
+
+	if (flags < 0 || (flags & O_APPEND) || fstat(fd, &st) < 0) {
+		return false;
+	}
+	switch (st.st_mode & S_IFMT) {
+	case S_IFSOCK:
+		return true;
+	case S_IFIFO:
+		return fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+	case S_IFCHR:
+		return is_null_or_screen(st.st_rdev);
+	default:
+		return false;
+	}
+}
+
+void sandbox_guard_stderr(void)
+{
+	if (!is_harmless_output(STDERR_FILENO)) {
+		(void)close(STDERR_FILENO);
+		fill_standard_fds();
+	}
 }
 
 /* Sets the permitted and effective sets to those of @wanted that are permitted now. */

@@ -21,6 +21,20 @@
 void sandbox_start(void);
 
 /**
+ * sandbox_guard_stderr() - Write no line into a file that an image has chosen
+ *
+ * For every hook crun opens the file that the annotation run.oci.hooks.stderr names, as root,
+ * on the host, and makes it our standard error; podman lets an image set annotations, and our
+ * messages have words of the image in them. So only what cannot have been opened like that
+ * stays: a pipe, a socket, a terminal or /dev/null that is not open to append. Anything else is
+ * exchanged for a descriptor that cannot be written; the line is in the log all the same.
+ *
+ * Should: come before the first word of anybody but our caller is read.
+ * Source: crun src/libcrun/container.c, do_hooks().
+ */
+void sandbox_guard_stderr(void);
+
+/**
  * sandbox_enter_parser() - Become the child that parses
  * @reply_fd:	becomes standard output; every other descriptor is closed
  * @parent:	whoever forked us

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """inputs.py - R9, R10, R13, R14 and R17: what the hook is given"""
 
+import errno
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 
@@ -118,6 +120,87 @@ class Inputs(Attacker):
                 problems.append(f"gets a standard stream's number: {line}")
         return problems
 
+    def standard_error(self, make, is_written):
+        """make: returns (what standard error is to be, how to read what came)"""
+        problems = []
+        # A run that fails, and one that warns.
+        for request, status in (("amd:9", 1), ("nvdia", 0)):
+            with Stage(self.bundle(request)) as stage:
+                fd, read = make()
+                process = subprocess.run([self.hook, "createRuntime", "--host-root", self.host],
+                                         input=json.dumps(stage.state()), text=True, stderr=fd,
+                                         stdout=subprocess.DEVNULL, check=False, timeout=30)
+                text = read()
+            if process.returncode != status:
+                problems.append(f"{request}: exit status {process.returncode}")
+            if text.startswith("oci-gpu-hook: ") != is_written or (text and not is_written):
+                problems.append(f"{request}: {text!r} was written")
+        return problems
+
+    @staticmethod
+    def named(make):
+        """What crun opens by a name that an annotation of the image has."""
+        def opened():
+            path = f"{sandbox.WORK}/named"
+            if os.path.lexists(path):
+                os.unlink(path)
+            make(path)
+            # As crun opens it; a FIFO has a reader already.
+            fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o700)
+
+            def read():
+                os.set_blocking(fd, False)
+                try:
+                    return os.pread(fd, 4096, 0).decode() if os.path.isfile(path) else \
+                        os.read(fd, 4096).decode()
+                except BlockingIOError:
+                    return ""
+                finally:
+                    os.close(fd)
+            return fd, read
+        return opened
+
+    @staticmethod
+    def made(make):
+        """What only a caller can make."""
+        def opened():
+            ours, its = make()
+
+            def read():
+                os.close(its)
+                try:
+                    return os.read(ours, 4096).decode()
+                except OSError as error:  # of a terminal that nobody has open any more
+                    if error.errno != errno.EIO:
+                        raise
+                    return ""
+                finally:
+                    os.close(ours)
+            return its, read
+        return opened
+
+    def r10_standard_error(self):
+        for what, kind in {"a file": "file", "a FIFO": "fifo"}.items():
+            yield f"R10 standard error is {what} that was opened by name: no word into it", \
+                lambda kind=kind: self.standard_error(
+                    self.named(lambda path: put(kind, path)), is_written=False)
+        yield "R10 standard error is a device: no word into it", self.into_a_device
+        for what, make in {"a pipe": os.pipe, "a terminal": os.openpty, "a socket": lambda: tuple(
+                end.detach() for end in socket.socketpair())}.items():
+            yield f"R10 standard error is {what}", lambda make=make: self.standard_error(
+                self.made(make), is_written=True)
+
+    def into_a_device(self):
+        """/dev/full stands for a disk, or a serial line: a write would be seen, and fail."""
+        with Stage(self.bundle("amd:9")) as stage:
+            wrapper = [*trace.STRACE, "sh", "-c", 'exec "$@" 2>>/dev/full', "sh"]
+            result = self.call(stage.state(), wrapper=wrapper)
+        problems = [] if result.returncode == 1 else [f"exit status {result.returncode}"]
+        if not any("</dev/full>" in line for _, line in trace.calls()):
+            problems.append("standard error was not the device")
+        return problems + [f"written: {line}" for name, line in trace.calls()
+                           if name == "write" and "</dev/full>" in line]
+
     def r10(self):
         yield "R10 50 open descriptors are closed before anything is read", \
             self.many_descriptors
@@ -125,6 +208,7 @@ class Inputs(Attacker):
         for what, text in {"standard input": "<&-", "standard output": ">&-",
                            "standard error": "2>&-", "all three": "<&- >&- 2>&-"}.items():
             yield f"R10 {what} closed", lambda text=text: self.closed_standard(text)
+        yield from self.r10_standard_error()
 
     # ---- R13: ids in the annotation ------------------------------------------------------
 

@@ -114,6 +114,53 @@ class Suite(oci.Suite):
         yield "R3 a node's place on a volume is a directory", lambda: self.on_volume(
             "/dev/dri", lambda volume: put("dir", f"{volume}/renderD129"))
 
+    # ---- R10: what the runtime hands on ---------------------------------------------------
+
+    def file_for_errors(self, request, works):
+        """crun opens this file as root, on the host; podman lets an image name it."""
+        path = f"{sandbox.WORK}/errors"
+        if os.path.exists(path):
+            os.unlink(path)
+        bundle = self.bundle(request)
+        bundle.config["annotations"]["run.oci.hooks.stderr"] = path
+        result = self.runtime.create(bundle.write())
+        self.runtime.delete()
+        problems = []
+        if (result.returncode == 0) != works:
+            problems.append(f"exit status {result.returncode}: {result.stderr!r}")
+        if os.path.exists(path) != (self.runtime.command[0] == "crun"):
+            problems.append("the runtime has changed: look at what it opens for a hook")
+        elif os.path.exists(path) and os.path.getsize(path):
+            with open(path, encoding="utf-8") as file:
+                problems.append(f"written to a file of the image's choice: {file.read()!r}")
+        return problems
+
+    def pipe_for_errors(self):
+        """/proc has names for other programs' pipes."""
+        ours, its = os.pipe()
+        bundle = self.bundle("amd:9")
+        bundle.config["annotations"]["run.oci.hooks.stderr"] = f"/proc/{os.getpid()}/fd/{its}"
+        try:
+            result = self.runtime.create(bundle.write())
+            self.runtime.delete()
+            os.set_blocking(ours, False)
+            try:
+                found = [f"written to another program's pipe: {os.read(ours, 4096)!r}"]
+            except BlockingIOError:
+                found = []
+        finally:
+            os.close(ours)
+            os.close(its)
+        return found + (["it was created"] if result.returncode == 0 else [])
+
+    def r10(self):
+        model = json.dumps({"vendor": "amd", "model": " /tmp/evil.so "})
+        yield "R10 an image names the file for errors, and what is in them", \
+            lambda: self.file_for_errors(model, works=False)
+        yield "R10 an image names the file for warnings", \
+            lambda: self.file_for_errors("nvdia", works=True)
+        yield "R10 an image names another program's pipe", self.pipe_for_errors
+
     # ---- R11: what it calls, with the runtime's own way of calling it ---------------------
 
     def traced(self, request, host, owner=0):
@@ -252,6 +299,7 @@ class Suite(oci.Suite):
 
     def tests(self):
         yield from self.r2()
+        yield from self.r10()
         yield from self.r11()
         yield from self.r12()
         yield "R16 registered at createContainer", self.wrong_stage

@@ -53,7 +53,7 @@ class Podman:
             "--events-backend", "none", "--root", f"{self.home}/storage",
             "--runroot", f"{self.home}/run", "--tmpdir", f"{self.home}/libpod"]
         self._build("probe")
-        self._build("asks", "--annotation", f"{container.KEY}=amd:1")
+        self.build_annotated("asks", f"{container.KEY}=amd:1")
 
     def _make_user(self):
         for name, line in (("passwd", f"{USER}:x:{UID}:{UID}::{self.home}:/bin/sh"),
@@ -91,6 +91,9 @@ class Podman:
     def _build(self, name, *args):
         container.make_rootfs(f"{sandbox.WORK}/image-{name}/root")
         self._build_image(name, *args)
+
+    def build_annotated(self, name, *annotations):
+        self._build(name, *(word for text in annotations for word in ("--annotation", text)))
 
     def build_driver_image(self):
         root = f"{sandbox.WORK}/image-driver/root"
@@ -446,6 +449,20 @@ class Suite:
         report = self.podman.report(*self.ask("nvidia:1", OWN_KEY), image="asks", hooks=hooks)
         return problems + self.check(report, NVIDIA, {})
 
+    def image_that_names_a_file(self):
+        """crun opens it on the host, for what hooks say; no word of ours is written there."""
+        path = f"{sandbox.WORK}/tmp/errors"
+        self.podman.build_annotated("names", f"{container.KEY}=nvdia",
+                                    f"run.oci.hooks.stderr={path}")
+        result = self.podman.run(hooks=self.hooks, image="names",
+                                 runtime="crun")
+        problems = [] if result.returncode == 0 else [result.stderr]
+        if not os.path.exists(path):
+            problems.append("crun did not open the file")
+        elif os.path.getsize(path):
+            problems.append("the hook has written into it")
+        return problems
+
     # ---- a driver's libraries --------------------------------------------------------------
 
     def driver_report(self, version, *args, image="driver", **kwargs):
@@ -533,7 +550,8 @@ class Suite:
     def tests(self):
         names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
-                 "too_few", "image_that_asks", "image_that_asks_under_own_key", "driver",
+                 "too_few", "image_that_asks", "image_that_asks_under_own_key",
+                 "image_that_names_a_file", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
                  "driver_committed", "driver_by_specification", "exclusive",
                  "some_of_several_amd_gpus"]
