@@ -276,16 +276,43 @@ static int read_is_sandbox(const json_t *annotations, bool *ret, struct err *err
 	return 0;
 }
 
+/*
+ * Kubernetes gives each of its containers a cgroup. Podman copies annotations of the image, those
+ * of Kubernetes too, so that an image could put a request of its own in front of the operator's;
+ * but its cgroups have libpod in their names, or there is none, and no image changes that.
+ * Source: podman libpod/container_internal_linux.go, getOCICgroupPath().
+ */
+static int read_is_in_pod(const json_t *config, bool *ret, struct err *err)
+{
+	const json_t *linux_part = NULL;
+	const json_t *path;
+
+	if (config_read_object(config, "linux", "linux", &linux_part, err) < 0) {
+		return -err->code;
+	}
+	path = json_member(linux_part, "cgroupsPath");
+	if (path && !json_is_string(path)) {
+		return json_wrong(err, CONFIG_WHAT, "linux.cgroupsPath", "a string",
+				  path);
+	}
+	*ret = json_string_length(path) > 0 && !strstr(json_string_value(path), "libpod");
+	return 0;
+}
+
 /* The container's name in its pod, from CRI-O or containerd; *ret is NULL outside a pod. */
-static int read_container_name(const json_t *annotations, const char **ret,
-			       struct err *err)
+static int read_container_name(const json_t *config, const json_t *annotations,
+			       const char **ret, struct err *err)
 {
 	static const char *const keys[] = {
 		"io.kubernetes.container.name",
 		"io.kubernetes.cri.container-name",
 	};
+	bool is_in_pod = false;
 
 	*ret = NULL;
+	if (read_is_in_pod(config, &is_in_pod, err) < 0 || !is_in_pod) {
+		return -err->code;
+	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !*ret; i++) {
 		const json_t *name = NULL;
 
@@ -323,7 +350,7 @@ static int read_request(const json_t *object, const char *key, struct oci_config
 	if (config_read_object(object, "annotations", "annotations", &annotations, err) <
 		    0 ||
 	    read_is_sandbox(annotations, &is_sandbox, err) < 0 ||
-	    read_container_name(annotations, &name, err) < 0) {
+	    read_container_name(object, annotations, &name, err) < 0) {
 		return -err->code;
 	}
 	if (is_sandbox) {

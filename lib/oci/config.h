@@ -80,7 +80,7 @@ bool oci_config_may_request(const char *text, size_t len, const char *key);
  * @key:	the annotation's key
  * @err:	EINVAL with the JSON path of what is wrong
  *
- * Kubernetes (README.md): KEY/container.NAME overrides KEY, and a pod's sandbox
+ * Kubernetes (README.md): in a pod KEY/container.NAME overrides KEY, and a pod's sandbox
  * has no request.
  */
 int oci_config_parse(const char *text, size_t len, const char *key,

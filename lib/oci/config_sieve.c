@@ -19,8 +19,13 @@ struct member {
 /* All that lib/oci/config*.c look up for oci_config_parse(). */
 static const struct member of_resources[] = {{"devices", NULL}, {0}};
 static const struct member of_linux[] = {
-	{"namespaces", NULL}, {"uidMappings", NULL},	   {"gidMappings", NULL},
-	{"mountLabel", NULL}, {"resources", of_resources}, {0},
+	{"namespaces", NULL},
+	{"uidMappings", NULL},
+	{"gidMappings", NULL},
+	{"mountLabel", NULL},
+	{"resources", of_resources},
+	{"cgroupsPath", NULL},
+	{0},
 };
 static const struct member of_process[] = {{"user", NULL}, {"capabilities", NULL}, {0}};
 static const struct member of_config[] = {

@@ -386,12 +386,14 @@ class Suite:
     def container_of_a_pod(self):
         """KEY/container.NAME counts for that container, before KEY."""
         bundle = self.bundle("amd:5")
+        bundle.config["linux"]["cgroupsPath"] = "kubepods.slice:crio:1"
         bundle.config["annotations"].update({
             "io.kubernetes.container.name": "train",
             f"{container.KEY}/container.train": "amd:1"})
         with StandIn(bundle.write()) as standin:
             problems = self.done(standin, self.call(standin.state()))
         bundle = self.bundle()
+        bundle.config["linux"]["cgroupsPath"] = "kubepods.slice:crio:1"
         bundle.config["annotations"].update({
             "io.kubernetes.container.name": "sidecar",
             f"{container.KEY}/container.train": "amd:1"})

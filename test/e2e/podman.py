@@ -449,6 +449,21 @@ class Suite:
         report = self.podman.report(*self.ask("nvidia:1", OWN_KEY), image="asks", hooks=hooks)
         return problems + self.check(report, NVIDIA, {})
 
+    def image_that_overrides(self):
+        """What a pod's container is called, and what it asks for, is no image's to say."""
+        self.podman.build_annotated("overrides", "io.kubernetes.container.name=x",
+                                    "io.kubernetes.cri.container-name=x",
+                                    f"{container.KEY}/container.x=amd:1")
+        problems = []
+        for request, nodes in (("0", {}), ("nvidia:1", NVIDIA)):
+            report = self.report(*self.ask(request), image="overrides")
+            problems += self.check(report, nodes, {})
+            # Without a control group, and so with no name of podman's either.
+            report = self.report(*self.ask(request), image="overrides", runtime="crun")
+            problems += self.check(report, nodes, {},
+                                   refused="EPERM" if self.podman.is_rootless else None)
+        return problems + self.check(self.report(image="overrides"), {}, {})
+
     def image_that_names_a_file(self):
         """crun opens it on the host, for what hooks say; no word of ours is written there."""
         path = f"{sandbox.WORK}/tmp/errors"
@@ -551,7 +566,7 @@ class Suite:
         names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key",
-                 "image_that_names_a_file", "driver",
+                 "image_that_overrides", "image_that_names_a_file", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
                  "driver_committed", "driver_by_specification", "exclusive",
                  "some_of_several_amd_gpus"]

@@ -375,16 +375,20 @@ Test(config, namespaces_must_have_types)
 #define CONTAINERD_NAME "\"io.kubernetes.cri.container-name\":"
 #define CRIO_TYPE	"\"io.kubernetes.cri-o.ContainerType\":"
 #define CONTAINERD_TYPE "\"io.kubernetes.cri.container-type\":"
+#define CGROUP(path)	"\"linux\":{\"cgroupsPath\":\"" path "\"},"
+#define IN_POD		CGROUP("kubepods-besteffort.slice:crio:1")
 
-/* @want NULL: no request. @want_key NULL: the key itself. */
-static void expect_request(const char *annotations, const char *want,
-			   const char *want_key)
+/* @others: members beside the annotations, each with its comma. @want NULL: no request.
+   @want_key NULL: the key itself. */
+static void expect_request_with(const char *others, const char *annotations,
+				const char *want, const char *want_key)
 {
 	struct oci_config config = {0};
 	struct err err = {0};
 	char members[1000];
 
-	(void)snprintf(members, sizeof(members), "\"annotations\":{%s}", annotations);
+	(void)snprintf(members, sizeof(members), "%s\"annotations\":{%s}", others,
+		       annotations);
 	cr_assert_eq(parse_members(members, &config, &err), 0, "%s: %s", annotations,
 		     err.msg);
 	if (want) {
@@ -398,6 +402,12 @@ static void expect_request(const char *annotations, const char *want,
 		cr_assert_eq(config.request_len, 0);
 	}
 	oci_config_clear(&config);
+}
+
+static void expect_request(const char *annotations, const char *want,
+			   const char *want_key)
+{
+	expect_request_with(IN_POD, annotations, want, want_key);
 }
 
 Test(config_request, is_the_value_of_the_key)
@@ -439,6 +449,36 @@ Test(config_request, for_one_container_overrides_that_of_the_pod)
 	expect_request("\"" KEY "\":\"1\",\"" KEY "/container.a\":\"0\"," CRIO_NAME
 		       "\"a\"",
 		       "0", KEY "/container.a");
+}
+
+/* An image's annotations are among podman's, whatever their names are. */
+Test(config_request, for_one_container_counts_nowhere_but_in_a_pod)
+{
+	static const char *const not_pods[] = {
+		"",
+		"\"linux\":{},",
+		CGROUP(""),
+		CGROUP("/libpod_parent/libpod-5f2e"),
+		CGROUP("user.slice:libpod:5f2e"),
+		CGROUP("machine-libpod_pod_7a1.slice:libpod:5f2e"),
+	};
+
+	for (size_t i = 0; i < sizeof(not_pods) / sizeof(not_pods[0]); i++) {
+		expect_request_with(not_pods[i],
+				    "\"" KEY "\":\"0\",\"" KEY
+				    "/container.a\":\"all\"," CRIO_NAME
+				    "\"a\"," CONTAINERD_NAME "\"a\"",
+				    "0", NULL);
+		expect_request_with(not_pods[i],
+				    "\"" KEY "/container.a\":\"all\"," CRIO_NAME "\"a\"",
+				    NULL, NULL);
+	}
+	expect_request_with(CGROUP("/kubepods/burstable/pod7a1/5f2e"),
+			    "\"" KEY "\":\"0\",\"" KEY
+			    "/container.a\":\"1\"," CONTAINERD_NAME "\"a\"",
+			    "1", KEY "/container.a");
+	expect_error("\"linux\":{\"cgroupsPath\":1}",
+		     "linux.cgroupsPath: expected a string, found number 1");
 }
 
 Test(config_request, for_another_container_is_not_this_ones)
@@ -502,8 +542,8 @@ Test(config_request, ignores_values_of_annotations_that_are_not_looked_at)
 
 Test(config_request, and_all_that_decides_on_it_must_be_strings)
 {
-#define WRONG(key, value, found)                                \
-	expect_error("\"annotations\":{\"" key "\":" value "}", \
+#define WRONG(key, value, found)                                       \
+	expect_error(IN_POD "\"annotations\":{\"" key "\":" value "}", \
 		     "annotations['" key "']: expected a string, found " found)
 	WRONG(KEY, "1", "number 1");
 	WRONG(KEY, "null", "null");
@@ -512,9 +552,9 @@ Test(config_request, and_all_that_decides_on_it_must_be_strings)
 	WRONG("io.kubernetes.cri.container-name", "[]", "an array");
 	WRONG("io.kubernetes.cri-o.ContainerType", "true", "true");
 	WRONG("io.kubernetes.cri.container-type", "null", "null");
-	expect_error("\"annotations\":{\"" KEY "/container.a\":2," CRIO_NAME "\"a\"}",
-		     "annotations['" KEY
-		     "/container.a']: expected a string, found number 2");
+	expect_error(
+		IN_POD "\"annotations\":{\"" KEY "/container.a\":2," CRIO_NAME "\"a\"}",
+		"annotations['" KEY "/container.a']: expected a string, found number 2");
 	expect_error("\"annotations\":[\"" KEY "\"]",
 		     "annotations: expected an object, found an array");
 }
@@ -531,7 +571,8 @@ Test(config_request, under_a_very_long_name_keeps_the_reason_in_the_message)
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	(void)snprintf(members, sizeof(members),
-		       "\"annotations\":{" CRIO_NAME "\"%s\",\"" KEY "/container.%s\":5}",
+		       IN_POD "\"annotations\":{" CRIO_NAME "\"%s\",\"" KEY
+			      "/container.%s\":5}",
 		       name, name);
 	n = snprintf(text, sizeof(text), "{\"root\":{\"path\":\"r\"},%s}", members);
 	cr_assert_eq(parse_bytes(text, (size_t)n, &config, &err), -EINVAL);
