@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -400,6 +401,11 @@ SUITES = {
                                    RELEASE, "3", limit=120),
 }
 
+# What needs no container, control group or mount runs beside what does: that waits for other
+# processes most of the time, and takes one core.
+ASIDE = {"unit", "unit-sanitized", "unit-clang", "cases", "cases-sanitized", "cases-clang",
+         "lint", "analyzer", "clang-tidy", "hardening", "fuzz"}
+
 LONG_SUITES = {
     "vm-trixie-sid": lambda: vm_suite("trixie-sid"),
     "vm-bookworm": lambda: vm_suite("bookworm"),
@@ -432,6 +438,40 @@ def report(name, result, seconds):
     sys.stdout.flush()
 
 
+class Run:
+    """Suites one after another, and the sum of what they say."""
+
+    lock = threading.Lock()  # of the output, and of the sums
+    passed = failed = skipped = 0
+
+    def __init__(self, suites):
+        self.suites = suites
+
+    def go(self):
+        for name, suite in self.suites.items():
+            start = time.monotonic()
+            try:
+                result = suite()
+            except Exception as error:  # pylint: disable=broad-exception-caught
+                # A thread would end without a word, and with it all that is not yet run.
+                result = tap.Result()
+                result.failures.append((name, [repr(error)]))
+            with Run.lock:
+                report(name, result, time.monotonic() - start)
+                Run.passed += result.passed
+                Run.failed += len(result.failures)
+                Run.skipped += len(result.skips)
+
+
+def run_suites(suites):
+    """Those of ASIDE in a thread, which ends with the program: a signal stops what it runs."""
+    aside = threading.Thread(target=Run({name: suite for name, suite in suites.items()
+                                         if name in ASIDE}).go, daemon=True)
+    aside.start()
+    Run({name: suite for name, suite in suites.items() if name not in ASIDE}).go()
+    aside.join()
+
+
 def main():
     parser = argparse.ArgumentParser(description="build and test everything")
     parser.add_argument("--long", action="store_true", help="the longer runs and the other virtual machines as well")
@@ -454,18 +494,12 @@ def main():
     cgroups.remove_left_over()
     wanted = {name: suites[name] for name in options.suite}
     if not wanted:
-        wanted = {"build": lambda: build_suite(BUILDS.copy()), **suites}
-    passed = failed = skipped = 0
-    for name, suite in wanted.items():
-        start = time.monotonic()
-        result = suite()
-        report(name, result, time.monotonic() - start)
-        passed += result.passed
-        failed += len(result.failures)
-        skipped += len(result.skips)
+        Run({"build": lambda: build_suite(BUILDS.copy())}).go()
+        wanted = suites
+    run_suites(wanted)
     cgroups.remove_left_over()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    print(f"{Run.passed} passed, {Run.failed} failed, {Run.skipped} skipped")
+    return 1 if Run.failed else 0
 
 
 if __name__ == "__main__":

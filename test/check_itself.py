@@ -4,6 +4,7 @@
 run of itself"""
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -47,6 +48,23 @@ def no_unit_tests_is_a_failure():
     if os.geteuid() == 0:
         return [] if result.failures and not result.skips else [str(vars(result))]
     return [] if result.skips and not result.failures else [str(vars(result))]
+
+
+def broken_suites_are_failures():
+    """In both lines: the one beside the others is a thread, whose end nobody would notice."""
+    def broken():
+        raise RuntimeError("broken")
+
+    def sound():
+        result = tap.Result()
+        result.passed += 1
+        return result
+
+    check.Run.passed = check.Run.failed = check.Run.skipped = 0
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        check.run_suites({"unit": broken, "lint": sound, "demo": broken, "install": sound})
+    found = (check.Run.passed, check.Run.failed, check.Run.skipped)
+    return [] if found == (2, 2, 0) else [f"{found}: {printed.getvalue()}"]
 
 
 # In place of the sandbox: it makes a group and holds the run's lock across an exec, in a PID
@@ -97,6 +115,8 @@ def main():
         out.skip(name, "libcriterion-dev is not installed")
     out.check("a build without unit tests fails for root, and is skipped for others",
               no_unit_tests_is_a_failure())
+    out.check("a suite that breaks off is a failure, and the next ones run",
+              broken_suites_are_failures())
     name = "groups of a run that lives in another PID namespace stay until it has ended"
     found = cgroups.mounts()
     hierarchy = found.get("devices") or found.get("")
