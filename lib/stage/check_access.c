@@ -113,13 +113,25 @@ static bool opens(const struct question *q)
 	return may(q->node, 0);
 }
 
+/*
+ * A user namespace's root may make our mount writable: it was put there after the namespace, so
+ * it is not locked. If the host's owner of the node is one of the namespace's users, it could
+ * change the mode of the host's node then.
+ */
+static bool could_change(const struct question *q)
+{
+	return q->ctr->has_user_namespace && !is_hidden(q, q->node->uid) &&
+	       id_map_has_outside(&q->ctr->uid_map, q->node->uid);
+}
+
 /* ---- what to do about it ----------------------------------------------------------------- */
 
-/* Group 0 opens far more than GPUs. */
+/* Group 0 would, but opens far more than GPUs. */
 static bool would_group_help(const struct question *q)
 {
-	return !q->ctr->has_user_namespace && !q->terms->is_rootless && !is_owner(q) &&
-	       !is_in_group(q) && may(q->node, 3);
+	return q->node->gid != 0 && !q->ctr->has_user_namespace &&
+	       !q->terms->is_rootless && !is_owner(q) && !is_in_group(q) &&
+	       may(q->node, 3);
 }
 
 static void warn_of_rootless(struct plan *plan, const struct plan_node *node)
@@ -173,25 +185,44 @@ static void warn(struct plan *plan, const struct question *q)
 	}
 }
 
+/* Rootless the host's root is in no namespace, and who owns a node may change it anyway. */
+static void warn_of_change(struct plan *plan, const struct question *q)
+{
+	if (!q->terms->is_rootless) {
+		plan_warn(
+			plan,
+			"the container's user namespace has the host's user %u, who owns "
+			"'%s': its root can change the mode of the host's node; map "
+			"others (podman --userns auto)",
+			q->node->uid, q->node->host.text);
+	}
+}
+
+static void make_private(struct plan_node *node, const struct container *ctr)
+{
+	node->is_private = true;
+	node->private_uid = ctr->uid;
+	node->private_gid = ctr->gid;
+	node->private_mode = node->is_for_reading ? PRIVATE_READING_MODE : PRIVATE_MODE;
+}
+
 int check_access(struct plan *plan, const struct container *ctr,
 		 const struct access_terms *terms, struct err *err)
 {
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		struct plan_node *node = &plan->nodes[i];
 		const struct question q = {plan, ctr, terms, node};
+		bool does_open = opens(&q);
 		int r = 0;
 
-		if (node->state != DEVICE_PRESENT || opens(&q)) {
+		if (node->state != DEVICE_PRESENT || (does_open && !could_change(&q))) {
 			continue;
 		}
 		if (terms->can_make_nodes && terms->setting == NODES_AUTO) {
-			node->is_private = true;
-			node->private_uid = ctr->uid;
-			node->private_gid = ctr->gid;
-			node->private_mode = node->is_for_reading ? PRIVATE_READING_MODE
-								  : PRIVATE_MODE;
-		} else if (terms->can_add_groups && node->gid != 0 &&
-			   would_group_help(&q)) {
+			make_private(node, ctr);
+		} else if (does_open) {
+			warn_of_change(plan, &q);
+		} else if (terms->can_add_groups && would_group_help(&q)) {
 			r = plan_add_gid(plan, node->gid, err);
 		} else {
 			warn(plan, &q);

@@ -235,12 +235,14 @@ class Suite(oci.Suite):
                                         "source": "/dev", "options": ["rbind", "rw"]})
         return self.must_fail(bundle, "/dev", "host")
 
-    def user_namespace(self, capabilities):
-        """R23: root of a user namespace changes nothing on the host's nodes."""
-        bundle = self.bundle("amd:1", owner=100000)
+    def user_namespace(self, capabilities, owner=100000):
+        """R23: root of a user namespace, who is `owner` outside, changes nothing on the host's
+        nodes."""
+        bundle = self.bundle("amd:1", owner=owner)
         linux = bundle.config["linux"]
         linux["namespaces"].append({"type": "user"})
-        linux["uidMappings"] = linux["gidMappings"] = IDS
+        linux["uidMappings"] = linux["gidMappings"] = [
+            {"containerID": 0, "hostID": owner, "size": 65536}]
         bundle.config["process"]["args"] = ["/bin/sh", "-c", TAMPER]
         bundle.config["process"]["capabilities"] = {
             name: capabilities for name in ("bounding", "effective", "permitted")}
@@ -259,6 +261,8 @@ class Suite(oci.Suite):
         yield "R23 a user namespace with capabilities", \
             lambda: self.user_namespace(everything)
         yield "R23 a user namespace without capabilities", lambda: self.user_namespace([])
+        yield "R23 a user namespace that has the host's root", \
+            lambda: self.user_namespace(everything, owner=0)
         yield "R23 a user namespace gets its nodes", super().user_namespace
 
     def at_once(self):

@@ -193,7 +193,6 @@ Test(check_access, ids_of_a_user_namespace_count_as_what_they_are_outside)
 	fill_maps(&ctr);
 	expect_private(&ctr, &by_root, 0, 104, 0660, true);
 	expect_private(&ctr, &by_root, 1000, 0, 0660, true);
-	expect_private(&ctr, &by_root, 101000, 0, 0660, false);
 	expect_private(&ctr, &by_root, 0, 100104, 0660, false);
 	expect_private(&ctr, &by_root, 0, 104, 0666, false);
 	ctr.gid = 105;
@@ -207,8 +206,37 @@ Test(check_access, capability_of_a_namespace_counts_for_ids_that_it_maps)
 	fill_maps(&ctr);
 	expect_private(&ctr, &by_root, 0, 104, 0660, true);
 	expect_private(&ctr, &by_root, 0, 105, 0000, true);
-	expect_private(&ctr, &by_root, 100005, 104, 0000, true);
-	expect_private(&ctr, &by_root, 100005, 105, 0000, false);
+	expect_access(&ctr, 100005, 104, 0000,
+		      "the process runs in a user namespace and '" RENDER
+		      "' is 100005:104 0000: it will not open, since that owner or group "
+		      "is not the process's; keep the groups of the caller (podman "
+		      "--group-add keep-groups)");
+}
+
+/* Its root may make the mount of the node writable, and chmod it then. */
+Test(check_access, node_of_a_host_user_in_the_namespace_is_never_given)
+{
+	const struct access_terms host = {.setting = NODES_HOST, .can_make_nodes = true};
+	const struct access_terms rootless = {.is_rootless = true};
+	const struct device_node node = {.gid = 104, .mode = 0666};
+	struct container all = {.has_user_namespace = true, .overrides_modes = true};
+	cleanup(container_clearp) struct container some = {.uid = 1000};
+
+	id_map_add(&all.uid_map, 0, 0, 65536);
+	id_map_add(&all.gid_map, 0, 0, 65536);
+	expect_private(&all, &by_root, 0, 104, 0660, true);
+	expect_private(&all, &by_root, 0, 104, 0666, true);
+	expect_private(&all, &by_root, 70000, 104, 0666, false);
+	expect_with(&all, &host, &node,
+		    "the container's user namespace has the host's user 0, who owns "
+		    "'" RENDER "': its root can change the mode of the host's node; map "
+		    "others (podman --userns auto)");
+	expect_with(&all, &rootless, &node, NULL);
+
+	fill_maps(&some);
+	expect_private(&some, &by_root, 101000, 0, 0660, true);
+	expect_private(&some, &by_root, 0, 104, 0666, false);
+	container_clear(&all);
 }
 
 Test(check_access, without_maps_only_everybodys_rights_are_certain)
@@ -247,6 +275,17 @@ Test(check_access, host_is_the_hosts_for_everybody)
 	expect_with(&ctr, &terms, &node,
 		    "the process runs as 1000:1001 and '" RENDER "' is 0:104 0660: it "
 		    "will not open; add group 104 (podman --group-add 104)");
+}
+
+/* It opens far more than GPUs. */
+Test(check_access, group_of_root_is_no_advice)
+{
+	struct container ctr = {.uid = 1000, .gid = 1001};
+
+	expect_access(&ctr, 0, 0, 0660,
+		      "the process runs as 1000:1001 and '" RENDER "' is 0:0 0660: it "
+		      "will not open; no group would help, change the node's mode on the "
+		      "host (a udev rule)");
 }
 
 static void expect_group(const struct access_terms *terms, gid_t gid, size_t n_gids,
