@@ -212,7 +212,7 @@ static int find_files(const struct host *host, struct request *request,
 		if (r < 0) {
 			return r;
 		}
-		inspect_container(rootfs_path, ctr);
+		inspect_container(rootfs_path, !trusted_caller_look().has_all_ids, ctr);
 	} else {
 		inspect_no_container(ctr);
 	}

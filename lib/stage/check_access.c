@@ -116,12 +116,13 @@ static bool opens(const struct question *q)
 /*
  * A user namespace's root may make our mount writable: it was put there after the namespace, so
  * it is not locked. If the host's owner of the node is one of the namespace's users, it could
- * change the mode of the host's node then.
+ * change the mode of the host's node then. Of a namespace that is joined that is not known.
  */
 static bool could_change(const struct question *q)
 {
 	return q->ctr->has_user_namespace && !is_hidden(q, q->node->uid) &&
-	       id_map_has_outside(&q->ctr->uid_map, q->node->uid);
+	       (q->ctr->uid_map.n == 0 ||
+		id_map_has_outside(&q->ctr->uid_map, q->node->uid));
 }
 
 /* ---- what to do about it ----------------------------------------------------------------- */
@@ -188,7 +189,7 @@ static void warn(struct plan *plan, const struct question *q)
 /* Rootless the host's root is in no namespace, and who owns a node may change it anyway. */
 static void warn_of_change(struct plan *plan, const struct question *q)
 {
-	if (!q->terms->is_rootless) {
+	if (!q->terms->is_rootless && q->ctr->uid_map.n > 0) {
 		plan_warn(
 			plan,
 			"the container's user namespace has the host's user %u, who owns "

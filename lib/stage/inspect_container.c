@@ -117,11 +117,18 @@ static void inspect(int root_fd, struct container *ctr)
 	}
 }
 
-void inspect_container(const char *rootfs_path, struct container *ctr)
+void inspect_container(const char *rootfs_path, bool is_rootless, struct container *ctr)
 {
-	autoclose int root_fd =
-		sys_openat2(AT_FDCWD, rootfs_path, O_PATH | O_DIRECTORY, 0, 0);
+	autoclose int root_fd = -1;
 
+	if (!is_rootless && ctr->has_user_namespace &&
+	    id_map_has_outside(&ctr->uid_map, 0)) {
+		ctr->no_library_reason =
+			"its user namespace has the host's root, who could write the "
+			"host's files; map other ids (podman --userns auto)";
+		return;
+	}
+	root_fd = sys_openat2(AT_FDCWD, rootfs_path, O_PATH | O_DIRECTORY, 0, 0);
 	if (root_fd < 0) {
 		ctr->no_library_reason = "its root cannot be looked into from here";
 		return;

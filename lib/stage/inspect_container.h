@@ -10,14 +10,20 @@
  * never becomes a path itself. A wrong answer can only put the links where no loader looks.
  */
 
+#include <stdbool.h>
+
 #include "model/container.h"
 
 /**
  * inspect_container() - Find the library directories of a root
  * @rootfs_path: as the host sees it
+ * @is_rootless: the maps of the container's user namespace are to ids of an ordinary user's
  * @ctr:	gets library_dir and library_dir_32, or no_library_reason
+ *
+ * None are looked for where the container's user namespace has the host's root: it could make
+ * our mounts writable, and the files are the host's.
  */
-void inspect_container(const char *rootfs_path, struct container *ctr);
+void inspect_container(const char *rootfs_path, bool is_rootless, struct container *ctr);
 
 /* For a request without a container: what is most common, Debian's. */
 void inspect_no_container(struct container *ctr);

@@ -58,6 +58,29 @@ OTHERS = [
      "it is shared"),
 ]
 
+# Goes on in a user namespace with the ids of argv[1] and up. A child that stays outside writes
+# the maps: util-linux would ask newuidmap, which knows only ids that a file gives to users.
+IN_NAMESPACE = """
+import ctypes, os, sys
+inside, done = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.read(inside[0], 1)
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/{os.getppid()}/{name}", "w") as file:
+            file.write(f"0 {sys.argv[1]} 65536")
+    os.write(done[1], b".")
+    os._exit(0)
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+if ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNS):
+    sys.exit("unshare failed")
+os.write(inside[1], b".")
+os.read(done[0], 1)
+os.wait()
+os.setgid(0)
+os.setuid(0)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
 
 class Suite(Attacker):
     def __init__(self, hook, turns):
@@ -93,6 +116,24 @@ class Suite(Attacker):
             if len(mounts) != 1 + self.n_mounts:
                 problems.append(f"mounts are {mounts}")
             return problems
+
+    # ---- whose root could write the host's files -------------------------------------------
+
+    def joined_namespace(self, first_outside, *words):
+        """Whose ids it has is seen when it is there: config.json names a path. words: of the
+        refusal"""
+        bundle = self.image()
+        bundle.config["linux"]["namespaces"].append({"type": "user", "path": "/proc/1/ns/user"})
+        bundle.write()
+        container.give_tree(bundle.rootfs, first_outside)
+        stage = Stage(bundle, wrapper=[sys.executable, "-c", IN_NAMESPACE, str(first_outside)])
+        if words:
+            return self.refuses(stage, *words)
+        with stage:
+            result = self.call(stage.state())
+            mounts = [path for path in stage.mounts() if path.startswith(OWN_DIR)]
+        problems = [] if result.returncode == 0 else [result.stderr]
+        return problems if len(mounts) == 1 + self.n_mounts else [*problems, f"{mounts}"]
 
     # ---- directories of libraries ------------------------------------------------------------
 
@@ -330,6 +371,10 @@ class Suite(Attacker):
                     lambda p=place, k=kind, t=text: self.way_is(p, k, t)
 
     def tests(self):
+        yield "a namespace that is joined has the host's root", lambda: self.joined_namespace(
+            0, "the container's user namespace has the host's user 0, who owns it")
+        yield "a namespace that is joined has other users", \
+            lambda: self.joined_namespace(100000)
         yield "a merged /usr is no attack", self.merged_usr
         yield from self.places()
         for what, *how in OTHERS:

@@ -67,10 +67,14 @@ def make_rootfs(directory, owner=0):
         os.chmod(os.path.join(directory, name), 0o755)
     os.chmod(os.path.join(directory, "tmp"), 0o1777)
     if owner:
-        for top, names, files in os.walk(directory):
-            for name in names + files:
-                os.lchown(os.path.join(top, name), owner, owner)
-        os.chown(directory, owner, owner)
+        give_tree(directory, owner)
+
+
+def give_tree(directory, owner):
+    for top, names, files in os.walk(directory):
+        for name in names + files:
+            os.lchown(os.path.join(top, name), owner, owner)
+    os.chown(directory, owner, owner)
 
 
 def probe_command():

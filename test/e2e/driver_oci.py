@@ -133,6 +133,41 @@ class Suite:
         linux["uidMappings"] = linux["gidMappings"] = ids
         return self.run(bundle).check(VERSION)
 
+    # Root of a user namespace can make mounts writable that were put there after it was made.
+    TAMPER = """
+for file in %s/lib/* %s/bin/*; do
+    /bin/busybox mount -o remount,rw,bind $file && echo evil >>$file
+done 2>/dev/null
+echo end
+""" % (OWN_DIR, OWN_DIR)
+
+    def hosts_root_in_the_namespace(self):
+        """It could write the driver's files, which are the host's; so it gets the nodes alone."""
+        bundle = self.bundle()
+        host = self.hook_args(VERSION)[1]
+
+        def files():
+            return {path: (os.stat(path).st_size, os.stat(path).st_mtime_ns)
+                    for top, _, names in os.walk(host)
+                    for path in (f"{top}/{name}" for name in names) if os.path.isfile(path)}
+
+        linux = bundle.config["linux"]
+        linux["namespaces"].append({"type": "user"})
+        linux["uidMappings"] = linux["gidMappings"] = [
+            {"containerID": 0, "hostID": 0, "size": 65536}]
+        bundle.config["process"]["capabilities"] = {
+            name: ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"]
+            for name in ("bounding", "effective", "permitted")}
+        before = files()
+        text = self.shell(bundle, self.TAMPER)
+        problems = [] if text.endswith("end\n") else [f"it did not come to its end: {text!r}"]
+        problems += [f"{path} was written" for path, now in files().items()
+                     if now != before.get(path)]
+        bundle.config["process"]["args"] = container.probe_command()
+        report = self.runtime.run(bundle.write())
+        problems += [f"mounted: {line}" for line in report.mounts if f"{OWN_DIR}/" in line]
+        return problems + [f"no {path}" for path in NVIDIA if path not in report.nodes]
+
     def other_user(self):
         bundle = self.bundle()
         bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}

@@ -47,7 +47,7 @@ static void touch(const char *path)
 static void expect(const char *dir, const char *dir_32)
 {
 	ctr = (struct container){0};
-	inspect_container(made.root, &ctr);
+	inspect_container(made.root, false, &ctr);
 	cr_assert_not_null(ctr.library_dir, "%s", ctr.no_library_reason);
 	cr_expect_str_eq(ctr.library_dir, dir);
 	cr_expect_null(ctr.no_library_reason);
@@ -62,7 +62,7 @@ static void expect(const char *dir, const char *dir_32)
 static void expect_none(const char *reason)
 {
 	ctr = (struct container){0};
-	inspect_container(made.root, &ctr);
+	inspect_container(made.root, false, &ctr);
 	cr_expect_null(ctr.library_dir);
 	cr_expect_null(ctr.library_dir_32);
 	cr_assert_not_null(ctr.no_library_reason);
@@ -165,7 +165,7 @@ Test(inspect_container, empty_root)
 
 Test(inspect_container, root_that_is_not_there)
 {
-	inspect_container("/nowhere/rootfs", &ctr);
+	inspect_container("/nowhere/rootfs", false, &ctr);
 	cr_expect_null(ctr.library_dir);
 	cr_expect_str_eq(ctr.no_library_reason,
 			 "its root cannot be looked into from here");
@@ -176,4 +176,29 @@ Test(inspect_container, no_container_is_debian)
 	inspect_no_container(&ctr);
 	cr_expect_str_eq(ctr.library_dir, "/usr/lib/" TRIPLE);
 	cr_expect_null(ctr.library_dir_32);
+}
+
+/* It could make the mounts writable: they are not locked in a namespace that was there before. */
+Test(inspect_container, with_the_hosts_root_in_its_namespace_gets_no_files)
+{
+	touch(LOADER);
+	touch("/usr/lib/" TRIPLE "/libc.so.6");
+	ctr = (struct container){.has_user_namespace = true};
+	id_map_add(&ctr.uid_map, 1, 100000, 1000);
+	inspect_container(made.root, false, &ctr);
+	cr_expect_not_null(ctr.library_dir);
+
+	ctr.library_dir = NULL;
+	id_map_add(&ctr.uid_map, 5, 0, 1);
+	inspect_container(made.root, false, &ctr);
+	cr_expect_null(ctr.library_dir);
+	cr_assert_str_eq(ctr.no_library_reason,
+			 "its user namespace has the host's root, who could write the "
+			 "host's files; map other ids (podman --userns auto)");
+
+	/* Of an ordinary user 0 is the user, whose the files are not. */
+	ctr.no_library_reason = NULL;
+	inspect_container(made.root, true, &ctr);
+	cr_expect_not_null(ctr.library_dir);
+	container_clear(&ctr);
 }

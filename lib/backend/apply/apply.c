@@ -73,7 +73,8 @@ static int prepare(const struct plan *plan, const struct apply_target *target,
 
 	r = ctr_process_open(target->pid, &ret->process, err);
 	if (r == 0) {
-		r = bind_prepare(plan, target->host_root_fd, &ret->sources, err);
+		r = bind_prepare(plan, &ret->process, target->host_root_fd, &ret->sources,
+				 err);
 	}
 	if (r == 0) {
 		r = own_dir_prepare(

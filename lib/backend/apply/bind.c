@@ -123,8 +123,28 @@ static int clone_host_node(const struct plan_node *node, int host_root_fd,
 	return node_fd < 0 ? node_fd : bind_clone_node(node, node_fd, err);
 }
 
+/*
+ * Our mounts are not locked in a user namespace that was there before them: its root can make
+ * them writable, and is stopped by nothing if the file's owner is one of its users. Of a
+ * namespace that config.json makes the plan knows; one that is joined is seen here alone.
+ */
+static int check_owner(const struct plan_mount *mount, const struct ctr_process *process,
+		       uid_t owner, struct err *err)
+{
+	if (process->is_rootless || !id_map_has_outside(&process->uid_map, owner)) {
+		return 0;
+	}
+	return err_set(
+		err, EPERM,
+		"clone host file '%s': the container's user namespace has the "
+		"host's user %u, who owns it, so that its root could change it; map "
+		"other ids (podman --userns auto)",
+		mount->host.text, owner);
+}
+
 /* A file of the driver, or the socket of its daemon. */
-static int clone_file(const struct plan_mount *mount, int host_root_fd, struct err *err)
+static int clone_file(const struct plan_mount *mount, const struct ctr_process *process,
+		      int host_root_fd, struct err *err)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -138,6 +158,9 @@ static int clone_file(const struct plan_mount *mount, int host_root_fd, struct e
 	if (fd < 0) {
 		return fd;
 	}
+	if (check_owner(mount, process, st.st_uid, err) < 0) {
+		return -err->code;
+	}
 	if (is_socket ? !S_ISSOCK(st.st_mode) : !S_ISREG(st.st_mode)) {
 		return err_set(err, EINVAL, "look at host file '%s': it is not a %s",
 			       mount->host.text, is_socket ? "socket" : "regular file");
@@ -148,8 +171,8 @@ static int clone_file(const struct plan_mount *mount, int host_root_fd, struct e
 	return clone_mount("file", mount->host.text, fd, &attr, err);
 }
 
-int bind_prepare(const struct plan *plan, int host_root_fd, struct bind_sources *ret,
-		 struct err *err)
+int bind_prepare(const struct plan *plan, const struct ctr_process *process,
+		 int host_root_fd, struct bind_sources *ret, struct err *err)
 {
 	cleanup(bind_sources_closep) struct bind_sources sources = {0};
 	size_t n = plan->n_nodes + plan->n_mounts;
@@ -161,8 +184,8 @@ int bind_prepare(const struct plan *plan, int host_root_fd, struct bind_sources 
 		int fd = -1;
 
 		if (i >= plan->n_nodes) {
-			fd = clone_file(&plan->mounts[i - plan->n_nodes], host_root_fd,
-					err);
+			fd = clone_file(&plan->mounts[i - plan->n_nodes], process,
+					host_root_fd, err);
 		} else if (!plan->nodes[i].is_private) {
 			fd = clone_host_node(&plan->nodes[i], host_root_fd, err);
 		} else {

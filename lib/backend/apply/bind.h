@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "backend/apply/process.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "model/plan.h"
@@ -31,6 +32,7 @@ int bind_clone_node(const struct plan_node *node, int node_fd, struct err *err);
 
 /**
  * bind_prepare() - Clone every node and file of the plan into a mount that is nowhere yet
+ * @process:	whose user namespace may not have the owner of a file
  * @host_root_fd: where the plan's host paths start; borrowed
  * @err:	ENOENT, EINVAL (no character device, or another number than the plan says; no
  *		file), EOPNOTSUPP (Linux < 5.12), EPERM
@@ -42,5 +44,5 @@ int bind_clone_node(const struct plan_node *node, int node_fd, struct err *err);
  * Needs: CAP_SYS_ADMIN in the user namespace of our mount namespace. Must run in the host's
  * mount namespace: open_tree() refuses a mount of another one.
  */
-int bind_prepare(const struct plan *plan, int host_root_fd, struct bind_sources *ret,
-		 struct err *err);
+int bind_prepare(const struct plan *plan, const struct ctr_process *process,
+		 int host_root_fd, struct bind_sources *ret, struct err *err);
