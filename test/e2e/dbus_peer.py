@@ -302,6 +302,8 @@ class Peer:
         interface = reader.string()
         if not interface.startswith("org.freedesktop.systemd1."):
             return self._error(serial, UNKNOWN_INTERFACE, f"Unknown interface {interface}")
+        if self.fault == "knows_no_service" and interface.endswith(".Service"):
+            return self._error(serial, UNKNOWN_INTERFACE, "Unknown object")
         asked = [(name, "s" if isinstance(value, str) else "a(ss)", value)
                  for name, value in self.properties.items()]
         # What is asked for stands between the others.
@@ -385,6 +387,9 @@ class Peer:
         for byte in self._reply(serial, "s", lambda body: body.string("x" * 1000)):
             connection.sendall(bytes([byte]))
             time.sleep(0.1)
+
+    def fault_knows_no_service(self, *_):
+        """Of an odd name there is no object."""
 
     def fault_forgets(self, *_):
         """Answers all, but does not do what it is told."""

@@ -68,16 +68,29 @@ class Scope(StandIn):
 class Leaf(Scope):
     """As crun makes it: systemd's program on the unit, crun's on a group below."""
     has_filter = False
+    leaf_name = "container"
 
     def _make_group(self):
         super()._make_group()
         self.unit_group = self.group
-        self.group = f"{self.group}/container"
+        self.group = f"{self.group}/{self.leaf_name}"
         os.mkdir(self.group)
 
     def __exit__(self, *args):
         super().__exit__(*args)
         os.rmdir(self.unit_group)
+
+
+class ServiceLeaf(Leaf):
+    """With the name of an image's choice: crun takes run.oci.systemd.subgroup."""
+    has_filter = True
+    leaf_name = "x.service"
+
+    def state(self, **changes):
+        return super().state(id=self.unit.removesuffix(".scope"), **changes)
+
+    def rules(self):
+        return bpf.tags(self.unit_group)
 
 
 class NoUnit(Scope):
@@ -242,6 +255,18 @@ class Suite:
     def no_group(self):
         """No such unit: systemd makes one up that has no cgroup."""
         return self.edit_only(DevicePolicy="strict", ControlGroup="")
+
+    def group_with_a_units_name(self, fault=None):
+        """Below the unit; systemd has no such unit, or even an error for it."""
+        with self.scope(ServiceLeaf) as standin:
+            with Peer(BUS, standin.properties(), fault=fault) as peer:
+                problems = self.lasting(standin, *self.run(standin)[:2])
+                calls = [member for member in peer.members() if member not in ("AUTH", "Hello")]
+        wanted = ["GetAll"] * (3 if fault else 2) + self.SET
+        return problems if calls == wanted else [*problems, f"called {calls}, not {wanted}"]
+
+    def group_with_an_odd_units_name(self):
+        return self.group_with_a_units_name("knows_no_service")
 
     def old_systemd(self):
         """Before 249 there is no BPFProgram."""
@@ -616,6 +641,7 @@ class Suite:
                       "closed_lacks", "closed_denies_later", "closed_without_list",
                       "closed_and_systemd_absent", "closed_without_systemds",
                       "closed_and_forgotten", "closed_and_failing_later"]
+            names += ["group_with_a_units_name", "group_with_an_odd_units_name"]
             names += ["repin", "repin_twice", "repin_detached", "no_pin", "strict_no_pin",
                       "out_of_memory"]
         tests = [(name.replace("_", " "), getattr(self, name)) for name in names]

@@ -111,7 +111,8 @@ Test(systemd_unit, the_lowest_unit_of_the_containers_own)
 	for (size_t i = 0; i < sizeof(find_cases) / sizeof(find_cases[0]); i++) {
 		const struct find_case *c = &find_cases[i];
 		autofree char *name = NULL;
-		size_t len = systemd_unit_find(c->path, strlen(c->top), &name);
+		size_t len = systemd_unit_find(c->path, strlen(c->path), strlen(c->top),
+					       &name);
 
 		cr_expect_eq(len, c->group ? strlen(c->group) : 0, "%s: %zu", c->path,
 			     len);
@@ -120,6 +121,20 @@ Test(systemd_unit, the_lowest_unit_of_the_containers_own)
 			cr_expect_str_eq(name, c->unit);
 		}
 	}
+}
+
+Test(systemd_unit, the_next_one_above_is_found_when_it_is_not_that)
+{
+	static const char path[] = "/m.slice/a.scope/x.service/y";
+	autofree char *name = NULL;
+
+	cr_expect_eq(systemd_unit_find(path, strlen("/m.slice/a.scope"),
+				       strlen("/m.slice/a.scope"), &name),
+		     strlen("/m.slice/a.scope"));
+	cr_assert_str_eq(name, "a.scope");
+	cr_expect_eq(systemd_unit_find(path, strlen("/m.slice"),
+				       strlen("/m.slice/a.scope"), &name),
+		     0);
 }
 
 Test(systemd_unit, object_paths_are_escaped_as_systemd_does)

@@ -203,31 +203,56 @@ static void list_wanted(struct systemd_unit *unit, const struct plan *plan)
 	}
 }
 
-int systemd_prepare(const struct plan *plan, const char *path, size_t top,
-		    struct systemd_unit **ret, struct err *err)
+/* Return: 1: its cgroup is the first @len bytes of @path; 0: it has another, or none, so that
+   the name alone is a coincidence; or negative errno as in @err. */
+static int look_at_unit(struct systemd_unit *unit, char *name, const char *path,
+			size_t len, struct err *err)
 {
-	cleanup(free_unit) struct systemd_unit *unit = NULL;
-	autofree char *name = NULL;
-	size_t len = systemd_unit_find(path, top, &name);
 	const char *group;
-	int r;
 
-	if (len == 0) {
-		return 0;
-	}
-	unit = xcalloc(1, sizeof(*unit));
-	unit->dbus = DBUS_NONE;
-	unit->name = steal_ptr(&name);
-	unit->object = systemd_unit_object(unit->name);
-	unit->until_ms = deadline_clock_ms() + LIMIT_MS;
-	r = converse(unit, ask, err);
-	if (r < 0) {
+	free(unit->name);
+	free(unit->object);
+	unit->name = name;
+	unit->object = systemd_unit_object(name);
+	if (converse(unit, ask, err) < 0) {
 		return err_wrap(err, "ask systemd for unit '%s'", unit->name);
 	}
 	group = unit->properties.control_group;
-	if (strlen(group) != len || memcmp(group, path, len) != 0) {
-		/* The name alone is a coincidence: this systemd has no such cgroup. */
-		return 0;
+	return strlen(group) == len && memcmp(group, path, len) == 0;
+}
+
+int systemd_prepare(const struct plan *plan, const char *path, size_t top,
+		    struct systemd_unit **ret, struct err *err)
+{
+	cleanup(free_unit) struct systemd_unit *unit = xcalloc(1, sizeof(*unit));
+	struct err refused = {0};
+	size_t len = strlen(path);
+	int r = 0;
+
+	unit->dbus = DBUS_NONE;
+	unit->until_ms = deadline_clock_ms() + LIMIT_MS;
+	/* An image may choose what crun calls a container's group below its scope, x.service
+	   for one: the unit is then above that. For an odd name systemd has but an error. */
+	while (r == 0) {
+		char *name = NULL;
+
+		len = systemd_unit_find(path, len, top, &name);
+		if (len == 0) {
+			*err = refused;
+			return -err->code;
+		}
+		r = look_at_unit(unit, name, path, len, err);
+		if (r == -EREMOTEIO) {
+			refused = *err;
+			*err = (struct err){0};
+			r = 0;
+		}
+		if (r == 0) {
+			len = (size_t)((const char *)memrchr(path, '/', len) - path);
+		}
+	}
+	if (r < 0) {
+		return r;
 	}
 	switch (systemd_decide(&unit->properties)) {
 	case SYSTEMD_EDIT_ONLY:

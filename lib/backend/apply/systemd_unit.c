@@ -192,9 +192,8 @@ static bool ends_with(const char *text, size_t len, const char *end)
 	return len > n && memcmp(text + len - n, end, n) == 0;
 }
 
-size_t systemd_unit_find(const char *path, size_t top, char **ret_name)
+size_t systemd_unit_find(const char *path, size_t len, size_t top, char **ret_name)
 {
-	size_t len = strlen(path);
 	size_t end = len;
 
 	/* From the lowest component up to the one that ends at @top. */

@@ -72,15 +72,16 @@ bool systemd_allows(const struct systemd_properties *properties,
 		    const struct plan_node *node);
 
 /**
- * systemd_unit_find() - The unit that a container's cgroup belongs to
+ * systemd_unit_find() - The lowest unit, by its name, that a container's cgroup belongs to
  * @path:	of the container's process
+ * @len:	so much of it: all, or what is above a unit that it turned out not to be
  * @top:	from cgroup_path_top(): a unit that holds more than the container is not meant
  * @ret_name:	to free(), if there is one
  *
  * Return: the length of the part of @path that is the unit's cgroup; 0: no "*.scope" or
  * "*.service" is the container's own.
  */
-size_t systemd_unit_find(const char *path, size_t top, char **ret_name);
+size_t systemd_unit_find(const char *path, size_t len, size_t top, char **ret_name);
 
 /* "/org/freedesktop/systemd1/unit/...", to free(). */
 char *systemd_unit_object(const char *name);
