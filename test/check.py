@@ -186,7 +186,7 @@ def unit_suite(build_name):
         if not os.path.exists(test["cmd"][0]):
             return test["name"], not_built(build_name)
         command = test["cmd"] + ([] if "--tap" in " ".join(test["cmd"]) else ["--tap"])
-        text, code = run(command, 120, {**env, **test["env"]}, merge=False)
+        text, code = run(command, 600, {**env, **test["env"]}, merge=False)
         return test["name"], tap.read(text, code)
 
     total = tap.Result()
