@@ -6,8 +6,6 @@
  * keeps the ledger short, and `list` quick.
  */
 
-#include <errno.h>
-
 #include "base/deadline.h"
 #include "request.h"
 #include "run.h"
@@ -17,14 +15,11 @@ static int give_back(const struct request *request, struct err *err)
 	const struct oci_state *state = &request->parsed.state;
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
 	autofree char *dir = request_find_state_dir(request);
-	int r = ledger_open_to_read(dir, &ledger, err);
+	int r = ledger_open(dir, false, &ledger, err);
 
-	if (r == -ENOENT) {
-		*err = (struct err){0};
-		return 0;
-	}
-	return r < 0 ? r
-		     : ledger_release_container(&ledger, state->id, state->bundle, err);
+	return r < 0 || ledger.dir_fd < 0
+		       ? r
+		       : ledger_release_container(&ledger, state->id, state->bundle, err);
 }
 
 int run_poststop(const struct cli *cli, struct report *report, struct err *err)

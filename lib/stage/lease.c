@@ -68,16 +68,13 @@ int lease_begin(const char *dir, const struct lease_holder *holder,
 void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *lease)
 {
 	struct err err = {0};
-	int r = ledger_open_to_read(dir, &lease->ledger, &err);
 
-	if (r == 0) {
-		r = ledger_load(&lease->ledger, &err);
-	}
-	if (r == 0) {
+	if (ledger_open(dir, false, &lease->ledger, &err) == 0 && has_ledger(lease) &&
+	    ledger_load(&lease->ledger, &err) == 0) {
 		ledger_drop_dead(&lease->ledger, scrutiny);
-	} else if (r != -ENOENT) {
-		lease->ledger.absence = err;
 	}
+	/* And not what ledger_open() says where there is no ledger: then nobody has any. */
+	lease->ledger.absence = err;
 }
 
 void lease_unlock(struct lease *lease)

@@ -75,48 +75,56 @@ static int read_boot_id(int proc_fd, char **ret, struct err *err)
 	return 0;
 }
 
-/* @mode: as of trusted_dir_open(). */
-static int open_all(const char *dir, mode_t mode, struct ledger *ret, struct err *err)
+/*
+ * An absence is what its own descriptor says, and nothing else: of whatever else fails there
+ * may be a ledger. So it is made in a second try, only where there was none: EACCES is then
+ * of the making, and not of a directory that is there and may not be looked into.
+ */
+static int open_dir(const char *dir, bool may_make, struct ledger *ledger,
+		    struct err *err)
 {
 	autofree char *what = xasprintf("state directory '%.400s'", dir);
-	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
-	int r;
+	bool is_absent;
 
-	ledger.dir_fd = trusted_dir_open(dir, mode, what, err);
-	if (ledger.dir_fd < 0) {
-		return ledger.dir_fd;
+	ledger->dir_fd = trusted_dir_open(dir, 0, what, err);
+	is_absent = ledger->dir_fd == -ENOENT;
+	if (is_absent && may_make) {
+		*err = (struct err){0};
+		/* Everybody may see who has what, as in `list`; the lock is root's. */
+		ledger->dir_fd = trusted_dir_open(dir, 0755, what, err);
+		/* A read-only /run, or a user without /run/user/UID. */
+		is_absent = ledger->dir_fd == -EROFS || ledger->dir_fd == -EACCES ||
+			    ledger->dir_fd == -ENOENT;
 	}
-	ledger.proc_fd = procfs_open(err);
-	if (ledger.proc_fd < 0) {
-		return ledger.proc_fd;
+	if (ledger->dir_fd >= 0) {
+		return 0;
 	}
-	ledger.dir = xstrdup(dir);
-	r = read_boot_id(ledger.proc_fd, &ledger.boot_id, err);
+	ledger->dir_fd = -1;
+	if (is_absent) {
+		ledger->absence = *err;
+		*err = (struct err){0};
+	}
+	return -err->code;
+}
+
+int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	int r = open_dir(dir, may_make, &ledger, err);
+
+	if (r == 0 && ledger.dir_fd >= 0) {
+		ledger.dir = xstrdup(dir);
+		ledger.proc_fd = procfs_open(err);
+		r = ledger.proc_fd < 0
+			    ? ledger.proc_fd
+			    : read_boot_id(ledger.proc_fd, &ledger.boot_id, err);
+	}
 	if (r < 0) {
 		return r;
 	}
 	*ret = ledger;
 	ledger = NO_LEDGER;
 	return 0;
-}
-
-int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err)
-{
-	/* Everybody may see who has what, as in `list`; the lock is root's. */
-	int r = open_all(dir, may_make ? 0755 : 0, ret, err);
-
-	/* It is not there and cannot be: a read-only /run, or a user without /run/user/UID. */
-	if (r == -EROFS || r == -EACCES || r == -ENOENT) {
-		ret->absence = *err;
-		*err = (struct err){0};
-		return 0;
-	}
-	return r;
-}
-
-int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err)
-{
-	return open_all(dir, 0, ret, err);
 }
 
 /* ---- the lock ------------------------------------------------------------------------ */

@@ -32,7 +32,8 @@ struct ledger {
 	int proc_fd;
 	char *boot_id;
 	struct holders holders; /* after ledger_load() */
-	/* Why there is no state directory and cannot be one, if `dir_fd` is -1. */
+	/* From ledger_open(), if `dir_fd` is -1: why there is no state directory, and cannot be
+	   one if it could have been made. */
 	struct err absence;
 };
 
@@ -56,14 +57,14 @@ char *ledger_default_dir(void);
  * ledger_open() - Open the state directory
  * @dir:	absolute
  * @may_make:	make it where it is missing
- * @ret:	NO_LEDGER; ledger_close() it. Where the directory is missing and cannot be
- *		made, that is no error: nobody can hold anything there, see `absence`
- * @err:	EPERM: somebody else could have written what is in there; what open() said
+ * @ret:	NO_LEDGER; ledger_close() it. Where the directory is missing and is not or
+ *		cannot be made, that is no error: nobody can hold anything there, see
+ *		`absence`
+ * @err:	EPERM: somebody else could have written what is in there; EACCES: it is there
+ *		and may not be looked into; EINVAL, ENOENT and the like: /proc is not whole,
+ *		so that who holds what cannot be known; what open() said
  */
 int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err);
-
-/* As ledger_open(), to read only: nothing is made. ENOENT: there is none. */
-int ledger_open_to_read(const char *dir, struct ledger *ret, struct err *err);
 
 /**
  * ledger_lock() - Keep others from changing it, until ledger_unlock()

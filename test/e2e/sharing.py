@@ -308,6 +308,23 @@ class Rules:
         finally:
             subprocess.run(["umount", host.run], check=True)
 
+    def proc_that_is_not_whole_hides_nobody(self):
+        """Without its /proc/sys no ledger can be read, however much is in it."""
+        host = Host(self.hook)
+        wrapper = ["unshare", "--mount", "sh", "-c",
+                   'mount -t proc -o subset=pid proc /proc && exec "$@"', "sh"]
+        with Crowd(host) as crowd:
+            problems = crowd.gets("devices=0;sharing=exclusive", [0])
+            with StandIn(Bundle().request("devices=0").write()) as standin:
+                result = host.call(standin, wrapper=wrapper)
+                problems += one_line(result, "open '/proc/sys/kernel/random/boot_id'")
+                problems += wanted("GPUs", host.gpus_of(standin), [])
+            result = host.call(crowd.standins[0], verb="poststop", wrapper=wrapper)
+            problems += one_line(result, "give back GPUs: open '/proc/sys")
+            plan = container.run([*wrapper, self.hook, "plan", "--gpu", "1", *host.args])
+        return problems + wanted("plan's warnings", plan.stdout.count(
+            "who has which GPU is not known: open '/proc/sys"), 1)
+
     def full_disk(self):
         host = Host(self.hook)
         sandbox.mount("-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", host.run)

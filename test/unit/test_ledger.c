@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -126,7 +127,72 @@ Test(ledger, directory_is_made_if_only_it_is_missing)
 	cr_expect_eq(ledger.dir_fd, -1);
 	cr_expect_eq(ledger.absence.code, ENOENT);
 	ledger_close(&ledger);
-	cr_expect_eq(ledger_open_to_read("/tmp/not-there", &ledger, &err), -ENOENT);
+	cr_assert_eq(ledger_open("/tmp/not-there", false, &ledger, &err), 0, "%s",
+		     err.msg);
+	cr_expect_eq(ledger.absence.code, ENOENT);
+	cr_expect_eq(access("/tmp/not-there", F_OK), -1);
+}
+
+/* For root, by another id: its own may look everywhere. */
+static void close_dir_to_us(mode_t mode)
+{
+	cr_assert_eq(chmod(dir, mode), 0);
+	if (geteuid() == 0) {
+		cr_assert_eq(seteuid(65534), 0);
+	}
+}
+
+Test(ledger, directory_that_may_not_be_made_is_an_absence)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *below = xasprintf("%s/below", dir);
+	struct err err = {0};
+
+	close_dir_to_us(0555);
+	cr_expect_eq(ledger_open(below, true, &ledger, &err), 0, "%s", err.msg);
+	cr_expect_eq(ledger.dir_fd, -1);
+	cr_expect_eq(ledger.absence.code, EACCES);
+	(void)seteuid(getuid());
+}
+
+Test(ledger, directory_that_may_not_be_looked_into_is_no_absence)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+
+	close_dir_to_us(0);
+	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EACCES);
+	cr_expect_eq(ledger_open(dir, false, &ledger, &err), -EACCES);
+	(void)seteuid(getuid());
+}
+
+/* In a mount namespace of the test's own. */
+static void mount_in_ours(const char *source, const char *target, const char *type,
+			  unsigned long flags, const char *options)
+{
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(source, target, type, flags, options) < 0) {
+		cr_skip_test("needs root, and Linux 5.8: %s", strerror(errno));
+	}
+}
+
+/* What is there of the ledger cannot be read then, and somebody may hold a GPU. */
+Test(ledger, proc_that_is_not_whole_is_no_absence)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder holder = {"c", "/b", getpid()};
+	const struct gpu_spec spec = {.count = 1};
+	struct err err = {0};
+
+	mount_in_ours("proc", "/proc", "proc", 0, "subset=pid");
+	cr_expect_eq(
+		lease_begin(dir, &holder, &spec, GPU_ORDER_FIRST, true, &lease, &err),
+		-ENOENT);
+	cr_expect_str_eq(err.msg, "open '/proc/sys/kernel/random/boot_id': "
+				  "No such file or directory");
+	lease_look(dir, LEDGER_CHECK_ALL, &lease);
+	cr_expect_eq(lease.ledger.absence.code, ENOENT);
 }
 
 Test(ledger, directory_that_others_can_write_is_not_believed)
