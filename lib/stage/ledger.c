@@ -61,11 +61,11 @@ char *ledger_default_dir(void)
 static int read_boot_id(int proc_fd, char **ret, struct err *err)
 {
 	struct bytes text = {0};
-	autoclose int fd = sys_openat2(proc_fd, BOOT_ID, O_RDONLY, 0, RESOLVE_PROC);
+	autoclose int fd = procfs_open_sys(proc_fd, BOOT_ID);
 	int r;
 
 	if (fd < 0) {
-		return err_sys(err, errno, "open '/proc/" BOOT_ID "'");
+		return err_sys(err, -fd, "open '/proc/" BOOT_ID "'");
 	}
 	r = read_all(fd, "'/proc/" BOOT_ID "'", BOOT_ID_MAX_BYTES, -1, &text, err);
 	if (r < 0) {

@@ -325,6 +325,16 @@ class Rules:
         return problems + wanted("plan's warnings", plan.stdout.count(
             "who has which GPU is not known: open '/proc/sys"), 1)
 
+    def in_a_container_that_makes_proc_sys_read_only(self):
+        """As podman and docker do: there the hook belongs to an engine in a container."""
+        host = Host(self.hook)
+        wrapper = ["unshare", "--mount", "sh", "-c",
+                   "mount --bind /proc/sys /proc/sys && "
+                   'mount -o remount,ro,bind /proc/sys && exec "$@"', "sh"]
+        with StandIn(Bundle().request(EXCLUSIVE).write()) as standin:
+            result = host.call(standin, wrapper=wrapper)
+            return wanted(result.stderr, host.gpus_of(standin), [0])
+
     def full_disk(self):
         host = Host(self.hook)
         sandbox.mount("-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", host.run)

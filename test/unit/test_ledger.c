@@ -205,6 +205,28 @@ Test(ledger, directory_that_others_can_write_is_not_believed)
 	cr_expect(strstr(err.msg, dir), "%s", err.msg);
 }
 
+/* What podman and docker do in a container; the hook runs in one where an engine does. */
+Test(ledger, proc_sys_that_is_bound_onto_itself_is_fine)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+
+	mount_in_ours("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL);
+	open_ledger(&ledger);
+	cr_expect_eq(strlen(ledger.boot_id), 36);
+}
+
+Test(ledger, boot_id_that_is_no_file_of_a_procfs_is_refused)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autoclose int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = {0};
+
+	mount_in_ours(file, "/proc/sys/kernel/random/boot_id", NULL, MS_BIND, NULL);
+	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EXDEV);
+	cr_expect_str_eq(err.msg, "open '/proc/sys/kernel/random/boot_id': "
+				  "Invalid cross-device link");
+}
+
 Test(ledger, dead_holders_go_and_live_ones_stay)
 {
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
