@@ -49,8 +49,11 @@ static int write_text(const struct bytes *text, struct err *err)
 			return err_sys(err, errno, "write config.json");
 		}
 		done += n > 0 ? (size_t)n : 0;
-		if (deadline_check(err) < 0) {
-			return -err->code;
+		if (deadline_has_passed()) {
+			return err_set(
+				err, ETIMEDOUT,
+				"write config.json: out of time; whoever runs this "
+				"must read its standard output");
 		}
 	}
 	return 0;

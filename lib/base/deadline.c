@@ -33,13 +33,18 @@ void deadline_start(unsigned int seconds, unsigned int grace_seconds)
 	(void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-int deadline_check(struct err *err)
+bool deadline_has_passed(void)
+{
+	return has_passed != 0;
+}
+
+int deadline_check(const char *doing, struct err *err)
 {
 	if (has_passed) {
-		return err_set(
-			err, ETIMEDOUT,
-			"apply the plan: out of time; see the kernel's log for a device "
-			"or a file system that does not answer");
+		return err_set(err, ETIMEDOUT,
+			       "%s: out of time; see the kernel's log for a device or a "
+			       "file system that does not answer",
+			       doing);
 	}
 	return 0;
 }

@@ -9,6 +9,8 @@
  * kills it.
  */
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /**
@@ -20,8 +22,15 @@
  */
 void deadline_start(unsigned int seconds, unsigned int grace_seconds);
 
-/* @err: ETIMEDOUT: it has passed. */
-int deadline_check(struct err *err);
+/* For a caller that knows better than deadline_check() what is waited for. */
+bool deadline_has_passed(void);
+
+/**
+ * deadline_check() - Fail if it has passed
+ * @doing:	for the message, what has taken so long: "apply the plan"; borrowed
+ * @err:	ETIMEDOUT: it has passed
+ */
+int deadline_check(const char *doing, struct err *err);
 
 /* Milliseconds of a clock that never goes back; for a step that has less time than the run. */
 long long deadline_clock_ms(void);

@@ -141,7 +141,8 @@ static int set_lock(int fd, short type)
 
 int ledger_lock(struct ledger *ledger, struct err *err)
 {
-	long long end = deadline_clock_ms() + LEDGER_LOCK_SECONDS * 1000LL;
+	const long long begin = deadline_clock_ms();
+	long long waited_ms;
 
 	if (ledger->lock_fd < 0) {
 		ledger->lock_fd = sys_openat2(ledger->dir_fd, LOCK, O_RDWR | O_CREAT,
@@ -154,15 +155,13 @@ int ledger_lock(struct ledger *ledger, struct err *err)
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
 			return err_sys(err, errno, "lock '%s/" LOCK "'", ledger->dir);
 		}
-		if (deadline_clock_ms() >= end) {
-			return err_set(err, ETIMEDOUT,
-				       "lock '%s/" LOCK
-				       "': another process has it for %d s; "
-				       "find it: fuser '%s/" LOCK "'",
-				       ledger->dir, LEDGER_LOCK_SECONDS, ledger->dir);
-		}
-		if (deadline_check(err) < 0) {
-			return -err->code;
+		waited_ms = deadline_clock_ms() - begin;
+		if (waited_ms >= LEDGER_LOCK_SECONDS * 1000LL || deadline_has_passed()) {
+			return err_set(
+				err, ETIMEDOUT,
+				"lock '%s/" LOCK "': another process has it for %lld s; "
+				"find it: fuser '%s/" LOCK "'",
+				ledger->dir, (waited_ms + 500) / 1000, ledger->dir);
 		}
 		(void)poll(NULL, 0, LOCK_RETRY_MS);
 	}

@@ -68,7 +68,7 @@ int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *
 
 /**
  * ledger_lock() - Keep others from changing it, until ledger_unlock()
- * @err:	ETIMEDOUT after LEDGER_LOCK_SECONDS
+ * @err:	ETIMEDOUT after LEDGER_LOCK_SECONDS, or at the run's deadline
  */
 int ledger_lock(struct ledger *ledger, struct err *err);
 void ledger_unlock(struct ledger *ledger);

@@ -8,11 +8,13 @@ exclusively, some of them, and some of the hooks, being killed at random.
 """
 
 import collections
+import fcntl
 import json
 import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -334,6 +336,18 @@ class Rules:
         with StandIn(Bundle().request(EXCLUSIVE).write()) as standin:
             result = host.call(standin, wrapper=wrapper)
             return wanted(result.stderr, host.gpus_of(standin), [0])
+
+    def a_deadline_shorter_than_the_wait_for_the_lock(self):
+        """It is the lock that is named, and not a plan that there was none of yet."""
+        host = Host(self.hook, {"watchdogSeconds": 2})
+        os.mkdir(host.state_dir, 0o755)
+        with open(f"{host.state_dir}/lock", "w", encoding="ascii") as lock, \
+                Crowd(host) as crowd:
+            # struct flock: a write lock of all, of the open file and not of the process.
+            fcntl.fcntl(lock, fcntl.F_OFD_SETLK,
+                        struct.pack("hhqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+            return crowd.is_refused(EXCLUSIVE, f"lock '{host.state_dir}/lock': another "
+                                    "process has it for 2 s; find it: fuser")
 
     def full_disk(self):
         host = Host(self.hook)

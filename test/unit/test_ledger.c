@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "base/procfs.h"
 #include "stage/lease.h"
@@ -464,6 +465,24 @@ Test(ledger, lock_is_waited_for_and_not_for_ever, .timeout = 20)
 	lock.l_type = F_UNLCK;
 	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	cr_expect_eq(ledger_lock(&ledger, &err), 0);
+}
+
+Test(ledger, at_the_deadline_too_it_is_the_lock_that_was_waited_for, .timeout = 20)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *path = xasprintf("%s/lock", dir);
+	autofree char *wanted = xasprintf("lock '%s': another process has it for 1 s; "
+					  "find it: fuser '%s'",
+					  path, path);
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct err err = {0};
+
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	open_ledger(&ledger);
+	deadline_start(1, 100);
+	cr_expect_eq(ledger_lock(&ledger, &err), -ETIMEDOUT);
+	cr_expect_str_eq(err.msg, wanted);
 }
 
 /* A container that sees the host's /run, read-only, can open and flock() the file. */

@@ -205,13 +205,12 @@ static _Noreturn void run_child(const struct plan *plan,
 /* Return: false: the child ended before, or the time is up. */
 static bool read_reply(int fd, void *ret, size_t size)
 {
-	struct err late = {0};
 	size_t len = 0;
 	ssize_t n;
 
 	while (len < size) {
 		/* Of all replies, the first that does not come is the last to be waited for. */
-		if (deadline_check(&late) < 0) {
+		if (deadline_has_passed()) {
 			return false;
 		}
 		n = read(fd, (char *)ret + len, size - len);
@@ -314,7 +313,7 @@ static void note_results(const struct plan *plan, const char *status, int reply_
  */
 static int end_child(pid_t child, const struct ctr_process *process, struct err *err)
 {
-	bool is_late = deadline_check(err) < 0;
+	bool is_late = deadline_has_passed();
 
 	if (is_late) {
 		(void)kill(child, SIGKILL);

@@ -153,7 +153,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 {
 	int r;
 
-	r = deadline_check(err);
+	r = deadline_check("apply the plan", err);
 	if (r == 0) {
 		r = cgroup_allow(&prepared->rules, &prepared->undo,
 				 cgroup_warning(target), err);
@@ -174,7 +174,7 @@ static int change(const struct plan *plan, const struct apply_target *target,
 		r = attach_driver(plan, prepared, err);
 	}
 	if (r == 0) {
-		r = deadline_check(err);
+		r = deadline_check("apply the plan", err);
 	}
 	return r < 0 ? r : ctr_ld_cache_update(&prepared->cache, &prepared->rootfs, err);
 }

@@ -50,12 +50,8 @@ const char *dbus_systemd_name(const struct dbus *dbus)
 static int time_left(const struct dbus *dbus, struct err *err)
 {
 	long long left = dbus->until_ms - deadline_clock_ms();
-	int r = deadline_check(err);
 
-	if (r < 0) {
-		return r;
-	}
-	if (left <= 0) {
+	if (left <= 0 || deadline_has_passed()) {
 		return err_set(err, ETIMEDOUT, "no answer in time");
 	}
 	return left < WAIT_SLICE_MS ? (int)left : WAIT_SLICE_MS;
