@@ -284,7 +284,7 @@ static int check_options(const struct cli *cli, struct err *err)
 int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
 {
 	struct option table[OPTION_COUNT + 1] = {0};
-	struct cli cli = {.host_root = "/"};
+	struct cli cli = {.host_root = "/", .log_level = LOG_LEVEL_WARNING};
 	int found;
 	int r;
 

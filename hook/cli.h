@@ -33,7 +33,7 @@ struct cli {
 	const char *annotation;	 /* or NULL: as the configuration file says */
 	const char *config;	 /* or NULL: the system's, which may be absent */
 	const char *config_home; /* $XDG_CONFIG_HOME, or NULL */
-	bool has_log_level;	 /* else: as the configuration file says */
+	bool has_log_level;	 /* else, in the hook: as the configuration file says */
 	enum log_level log_level;
 };
 

@@ -246,7 +246,6 @@ int run_list(const struct cli *cli, struct report *report, struct err *err)
 	autofree char *state_dir = NULL;
 	int r;
 
-	(void)report;
 	request.host_root = cli->host_root;
 	r = request_read_settings(cli, &request, err);
 	if (r == 0) {
@@ -265,6 +264,12 @@ int run_list(const struct cli *cli, struct report *report, struct err *err)
 	}
 	state_dir = request_find_state_dir(&request);
 	lease_look(state_dir, LEDGER_CHECK_ALL, &lease);
+	if (lease.ledger.absence.code != 0) {
+		/* Else it looked as if nobody had any. */
+		report_message(report, LOG_LEVEL_WARNING,
+			       "who has which GPU is not known: %s",
+			       lease.ledger.absence.msg);
+	}
 	return cli->wants_json
 		       ? print_list_json(stdout, &inv, &lease.ledger.holders, err)
 		       : print_list_text(stdout, &inv, &lease.ledger.holders, err);

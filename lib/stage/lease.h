@@ -58,7 +58,8 @@ int lease_begin(const char *dir, const struct lease_holder *holder,
  * lease_look() - See who has what, and take nothing
  *
  * Without the lock: what is seen was so a moment ago. If it cannot be seen the ledger's
- * `absence` says why; that there is no ledger yet is nothing to say.
+ * `absence` says why, and there are no holders; that there is no ledger yet is nothing to
+ * say.
  */
 void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *lease);
 

@@ -32,8 +32,9 @@ struct ledger {
 	int proc_fd;
 	char *boot_id;
 	struct holders holders; /* after ledger_load() */
-	/* From ledger_open(), if `dir_fd` is -1: why there is no state directory, and cannot be
-	   one if it could have been made. */
+	/* Why who has what is not known. From ledger_open(), with `dir_fd` -1: there is no state
+	   directory, and none was to be or could be made. From lease_look(), whatever `dir_fd`
+	   is: there is a ledger, and it cannot be read. */
 	struct err absence;
 };
 

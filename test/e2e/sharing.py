@@ -284,6 +284,29 @@ class Rules:
             os.unlink(f"{host.state_dir}/ledger")
             return problems + crowd.gets("1", [0])
 
+    def list_and_plan_say_that_the_ledger_is_broken(self):
+        """And not that nobody has anything. For programs the output stays JSON."""
+        host = Host(self.hook)
+        with Crowd(host) as crowd:
+            problems = crowd.gets(EXCLUSIVE, [0])
+            with open(f"{host.state_dir}/ledger", "w", encoding="ascii") as file:
+                file.write("what?\n")
+            why = f"who has which GPU is not known: read ledger '{host.state_dir}/ledger'"
+            for words in ["list"], ["list", "--json"]:
+                result = container.run([self.hook, *words, *host.args])
+                problems += wanted(f"{words}: exit status", result.returncode, 0)
+                problems += wanted(f"{words}: lines", result.stderr.count("\n"), 1)
+                problems += wanted(f"{words}: {result.stderr}",
+                                   result.stderr.startswith(f"oci-gpu-hook: {why}"), True)
+            json.loads(result.stdout)
+            plan = container.run([self.hook, "plan", "--gpu", "1", "--json", *host.args])
+            warnings = json.loads(plan.stdout)["warnings"]
+            problems += wanted(f"plan warns: {warnings}",
+                               any(text.startswith(why) for text in warnings), True)
+            os.unlink(f"{host.state_dir}/ledger")
+            result = container.run([self.hook, "list", *host.args])
+        return problems + wanted("without a ledger", result.stderr, "")
+
     def state_directory_of_a_stranger(self):
         host = Host(self.hook)
         os.mkdir(host.state_dir)

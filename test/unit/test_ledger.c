@@ -668,6 +668,24 @@ Test(ledger, lease_that_cannot_be_given_back_is_said_beside_the_failure)
 		  "%s", err.msg);
 }
 
+Test(ledger, who_looks_learns_why_nothing_can_be_seen)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	autoclose int fd = -1;
+
+	lease_look(dir, LEDGER_CHECK_ALL, &lease);
+	cr_expect_eq(lease.ledger.absence.code, 0, "there is no ledger yet");
+	lease_close(&lease);
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_eq(write(fd, "what?\n", 6), 6);
+	lease_look(dir, LEDGER_CHECK_ALL, &lease);
+	cr_expect_eq(lease.ledger.absence.code, EINVAL);
+	cr_expect(strstr(lease.ledger.absence.msg, "read ledger"), "%s",
+		  lease.ledger.absence.msg);
+	cr_expect_geq(lease.ledger.dir_fd, 0);
+	cr_expect_eq(lease.ledger.holders.n, 0);
+}
+
 /* ---- processes ----------------------------------------------------------------------- */
 
 Test(ledger, process_that_has_ended_cannot_hold)
