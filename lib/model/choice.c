@@ -16,6 +16,9 @@
 /* A name of the kernel is at most 255 bytes long; those of render nodes have 10. */
 #define LIMIT_ID_BYTES 64U
 
+/* Of a text that is refused, in the message. */
+#define LIMIT_SHOWN_BYTES 100U
+
 void choice_clear(struct choice *choice)
 {
 	for (size_t i = 0; i < choice->n; i++) {
@@ -92,8 +95,9 @@ int choice_parse(const char *text, size_t len, struct choice *ret, struct err *e
 	}
 	if (at < len || choice.n == 0) {
 		return err_set(err, EINVAL,
-			       "'%.100s' is not what precreate writes, '" VERSION
+			       "'%.*s' is not what precreate writes, '" VERSION
 			       " ID...'; remove it",
+			       (int)(len < LIMIT_SHOWN_BYTES ? len : LIMIT_SHOWN_BYTES),
 			       text);
 	}
 	*ret = choice;

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -90,6 +91,36 @@ Test(choice, the_error_says_who_writes_it)
 	cr_expect_eq(choice_parse("v2 a", 4, &choice, &err), -EINVAL);
 	cr_expect_str_eq(err.msg,
 			 "'v2 a' is not what precreate writes, 'v1 ID...'; remove it");
+}
+
+Test(choice, the_error_shows_what_was_given_and_no_byte_behind_it)
+{
+	static const char text[] = "v2 a and what is behind";
+	struct choice choice = {0};
+	struct err err = {0};
+	char *exact = malloc(4); /* so that a sanitizer sees the first byte beyond */
+
+	cr_expect_eq(choice_parse(text, 4, &choice, &err), -EINVAL);
+	cr_expect_str_eq(err.msg,
+			 "'v2 a' is not what precreate writes, 'v1 ID...'; remove it");
+	memcpy(exact, text, 4);
+	cr_expect_eq(choice_parse(exact, 4, &choice, &err), -EINVAL);
+	cr_expect_str_eq(err.msg,
+			 "'v2 a' is not what precreate writes, 'v1 ID...'; remove it");
+	free(exact);
+}
+
+Test(choice, the_error_shows_the_beginning_of_a_long_text)
+{
+	char text[200];
+	char wanted[102 + sizeof(" is not what")] = "";
+	struct choice choice = {0};
+	struct err err = {0};
+
+	memset(text, 'x', sizeof(text));
+	(void)snprintf(wanted, sizeof(wanted), "'%.100s' is not what", text);
+	cr_expect_eq(choice_parse(text, sizeof(text), &choice, &err), -EINVAL);
+	cr_expect_eq(strncmp(err.msg, wanted, strlen(wanted)), 0, "%s", err.msg);
 }
 
 Test(choice, an_id_and_their_number_are_bounded)
