@@ -147,11 +147,15 @@ static int read_headers(struct image *image, const Elf64_Ehdr *head)
 	unsigned char elsewhere[HEADERS_MAX * sizeof(Elf64_Phdr)];
 	size_t len = (size_t)head->e_phnum * head->e_phentsize;
 	const unsigned char *headers = elsewhere;
+	int r = 0;
 
 	if (head->e_phoff <= image->head_len && len <= image->head_len - head->e_phoff) {
 		headers = image->head + head->e_phoff;
-	} else if (read_at(image, head->e_phoff, elsewhere, len) < 0) {
-		return -ENOEXEC;
+	} else {
+		r = read_at(image, head->e_phoff, elsewhere, len);
+	}
+	if (r < 0) {
+		return r;
 	}
 	for (size_t i = 0; i < head->e_phnum; i++) {
 		take_header(image, headers + i * head->e_phentsize);

@@ -5,8 +5,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -185,6 +190,40 @@ Test(elf, headers_out_of_bounds_are_refused)
 	head->e_phnum = 2;
 	head->e_phentsize = 1;
 	cr_expect_eq(read_bytes(buf, len), -ENOEXEC);
+}
+
+/* From here on, for this test's process: a disk that is broken at that place. */
+static void fail_reading_at(uint32_t offset)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pread64, 0, 3),
+		/* Its low half, on a little-endian machine. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[3])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, offset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]),
+					   .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		cr_skip_test("no filters here: %s", strerror(errno));
+	}
+}
+
+/* Else a library would be taken for a file of another kind, and given without its links. */
+Test(elf, headers_that_cannot_be_read_are_not_those_of_no_library)
+{
+	_Alignas(Elf64_Ehdr) char buf[1024];
+	size_t len = read_made(64, "libcuda.so.1", buf, sizeof(buf));
+
+	((Elf64_Ehdr *)(void *)buf)->e_phoff = 8192;
+	cr_expect_eq(read_bytes(buf, len), -ENOEXEC);
+	fail_reading_at(8192);
+	cr_expect_eq(read_bytes(buf, len), -EIO);
 }
 
 Test(elf, strings_out_of_bounds_are_refused)
