@@ -25,7 +25,8 @@ struct host {
 	/* Where the user-space files of a driver are, as the operator says, maybe with a /dev of
 	   their own: the root of a driver container. Borrowed; NULL: among the host's. */
 	const char *driver_root;
-	/* Filled by the first host_drm() or host_char_major(). */
+	/* What is read once only. Made by host_open() and host_open_root(), and filled by those who
+	   first need it: drm.c, files.c, host_char_major(). */
 	struct host_cache *cache;
 };
 

@@ -13,7 +13,8 @@
 char *nvidia_read_version(const struct host *host);
 
 /* The driver's parameters with what tells a program in a container to leave the nodes alone;
-   free() them. NULL: they say so already. */
+   free() them. NULL: they say so already, lack that line, or cannot be read (not there, or
+   LIMIT_ATTRIBUTE_BYTES or more). */
 char *nvidia_read_params(const struct host *host);
 
 /* Is the driver's main library of this version in one of the usual directories? */

@@ -44,7 +44,7 @@ struct driver_files {
 	struct driver_file *files;
 	size_t n_files;
 	/* The driver's parameters with what tells a program in a container to leave the nodes
-	   alone; NULL: they say so already. */
+	   alone; NULL: they say so already, lack that line, or cannot be read. */
 	char *params;
 	char **warnings;
 	size_t n_warnings;

@@ -137,7 +137,7 @@ struct gpu *inventory_add(struct inventory *inv, struct err *err);
 /* Appends a note; both texts are literals. */
 void inventory_add_note(struct inventory *inv, const char *vendor, const char *text);
 
-/* Appends @node to @gpu; @node's path is taken and the struct emptied. */
+/* Appends @node to @gpu; its strings are taken and the struct is emptied. */
 void gpu_take_node(struct gpu *gpu, struct device_node *node);
 
 /* The first node with @role, or NULL. */
