@@ -15,17 +15,16 @@
 void oci_state_clear(struct oci_state *state)
 {
 	free(state->id);
-	free(state->status);
 	free(state->bundle);
 	*state = (struct oci_state){0};
 }
 
-static int read_string(const json_t *object, const char *key, char **ret, struct err *err)
+static int read_id(const json_t *object, char **ret, struct err *err)
 {
-	const json_t *value = json_member(object, key);
+	const json_t *value = json_member(object, "id");
 
 	if (value && !json_is_string(value)) {
-		return json_wrong(err, WHAT, key, "a string", value);
+		return json_wrong(err, WHAT, "id", "a string", value);
 	}
 	*ret = xstrdup(value ? json_string_value(value) : "");
 	return 0;
@@ -60,8 +59,7 @@ int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct 
 	cleanup(oci_state_clearp) struct oci_state state = {0};
 	cleanup(json_decrefp) json_t *object = json_parse(text, len, WHAT, err);
 
-	if (!object || read_string(object, "id", &state.id, err) < 0 ||
-	    read_string(object, "status", &state.status, err) < 0 ||
+	if (!object || read_id(object, &state.id, err) < 0 ||
 	    read_bundle(object, &state.bundle, err) < 0 ||
 	    read_pid(object, &state.pid, err) < 0) {
 		return -err->code;

@@ -16,7 +16,6 @@
 
 struct oci_state {
 	char *id;     /* never NULL; "" if the runtime gave none */
-	char *status; /* "creating" (runc, youki), "created" (crun) */
 	char *bundle; /* absolute path */
 	pid_t pid; /* in our PID namespace; 0: the runtime gave none (crun createContainer) */
 };
@@ -30,7 +29,7 @@ DEFINE_CLEANUP(struct oci_state, oci_state_clear)
  * @err:	EINVAL: no JSON object, no "bundle", a relative bundle, a wrong type, a pid that
  *		is negative, fractional or above INT_MAX; E2BIG: nested too deep
  *
- * Unknown keys are ignored: crun adds "root", youki its own. null counts as absent.
+ * Other keys are ignored: "status", crun's "root", youki's own. null counts as absent.
  */
 int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct err *err);
 
