@@ -76,9 +76,9 @@ static int read_boot_id(int proc_fd, char **ret, struct err *err)
 }
 
 /*
- * An absence is what its own descriptor says, and nothing else: of whatever else fails there
- * may be a ledger. So it is made in a second try, only where there was none: EACCES is then
- * of the making, and not of a directory that is there and may not be looked into.
+ * Only where the directory is not there, and cannot be made, is there no ledger: a read-only
+ * /run, or a user without /run/user/UID. EROFS is always of the making; EACCES may be of a
+ * directory that is there and may not be looked into, whose ledger counts all the same.
  */
 static int open_dir(const char *dir, bool may_make, struct ledger *ledger,
 		    struct err *err)
@@ -86,15 +86,14 @@ static int open_dir(const char *dir, bool may_make, struct ledger *ledger,
 	autofree char *what = xasprintf("state directory '%.400s'", dir);
 	bool is_absent;
 
-	ledger->dir_fd = trusted_dir_open(dir, 0, what, err);
-	is_absent = ledger->dir_fd == -ENOENT;
-	if (is_absent && may_make) {
-		*err = (struct err){0};
-		/* Everybody may see who has what, as in `list`; the lock is root's. */
-		ledger->dir_fd = trusted_dir_open(dir, 0755, what, err);
-		/* A read-only /run, or a user without /run/user/UID. */
-		is_absent = ledger->dir_fd == -EROFS || ledger->dir_fd == -EACCES ||
-			    ledger->dir_fd == -ENOENT;
+	/* Everybody may see who has what, as in `list`; the lock is root's. */
+	ledger->dir_fd = trusted_dir_open(dir, may_make ? 0755 : 0, what, err);
+	is_absent = ledger->dir_fd == -ENOENT || ledger->dir_fd == -EROFS;
+	if (ledger->dir_fd == -EACCES && may_make) {
+		struct err ignored = {0};
+		autoclose int fd = trusted_dir_open(dir, 0, what, &ignored);
+
+		is_absent = fd == -ENOENT;
 	}
 	if (ledger->dir_fd >= 0) {
 		return 0;

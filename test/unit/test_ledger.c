@@ -153,7 +153,7 @@ Test(ledger, directory_that_may_not_be_made_is_an_absence)
 	cr_expect_eq(ledger_open(below, true, &ledger, &err), 0, "%s", err.msg);
 	cr_expect_eq(ledger.dir_fd, -1);
 	cr_expect_eq(ledger.absence.code, EACCES);
-	(void)seteuid(getuid());
+	cr_assert_eq(seteuid(getuid()), 0);
 }
 
 Test(ledger, directory_that_may_not_be_looked_into_is_no_absence)
@@ -164,7 +164,7 @@ Test(ledger, directory_that_may_not_be_looked_into_is_no_absence)
 	close_dir_to_us(0);
 	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EACCES);
 	cr_expect_eq(ledger_open(dir, false, &ledger, &err), -EACCES);
-	(void)seteuid(getuid());
+	cr_assert_eq(seteuid(getuid()), 0);
 }
 
 /* In a mount namespace of the test's own. */
