@@ -342,14 +342,14 @@ static void say_held(struct line *line, const struct gpu_spec *spec,
 		     const struct inventory *inv, const struct select_terms *terms,
 		     enum meaning meaning)
 {
+	bool needs_compute = match_must_compute(spec, inv, meaning);
 	size_t n_said = 0;
 
 	for (size_t i = 0; i < inv->n_gpus && n_said < GPUS_IN_A_MESSAGE; i++) {
 		const struct gpu *gpu = &inv->gpus[i];
 		const struct holder *blocker;
 
-		if (!match_is_usable(gpu) || !match_has_model(gpu, spec) ||
-		    !match_is_meant(gpu, spec->vendor, meaning)) {
+		if (!match_fits(gpu, spec, meaning, needs_compute)) {
 			continue;
 		}
 		blocker = rivals_find_standing(terms, spec->sharing, gpu).blocker;

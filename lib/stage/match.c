@@ -95,14 +95,19 @@ bool match_must_compute(const struct gpu_spec *spec, const struct inventory *inv
 	return false;
 }
 
+bool match_fits(const struct gpu *gpu, const struct gpu_spec *spec, enum meaning meaning,
+		bool needs_compute)
+{
+	return match_is_usable(gpu) && match_is_meant(gpu, spec->vendor, meaning) &&
+	       match_has_model(gpu, spec) && (gpu->can_compute || !needs_compute);
+}
+
 bool match_is_candidate(const struct gpu *gpu, const struct gpu_spec *spec,
 			const struct inventory *inv)
 {
 	enum meaning meaning = match_find_meaning(inv, spec->vendor);
 
-	return match_is_usable(gpu) && match_is_meant(gpu, spec->vendor, meaning) &&
-	       match_has_model(gpu, spec) &&
-	       (gpu->can_compute || !match_must_compute(spec, inv, meaning));
+	return match_fits(gpu, spec, meaning, match_must_compute(spec, inv, meaning));
 }
 
 bool match_is_index(const char *id, uint32_t *ret)

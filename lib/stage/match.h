@@ -36,7 +36,12 @@ bool match_has_model(const struct gpu *gpu, const struct gpu_spec *spec);
 bool match_must_compute(const struct gpu_spec *spec, const struct inventory *inv,
 			enum meaning meaning);
 
-/* Would a request by number take this GPU, if it is not the first? */
+/* Would a request by number take this GPU, if it is not the first? @needs_compute: what
+   match_must_compute() says. */
+bool match_fits(const struct gpu *gpu, const struct gpu_spec *spec, enum meaning meaning,
+		bool needs_compute);
+
+/* The same, for who asks of one GPU alone. */
 bool match_is_candidate(const struct gpu *gpu, const struct gpu_spec *spec,
 			const struct inventory *inv);
 

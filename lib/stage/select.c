@@ -22,13 +22,6 @@ struct candidate {
 	struct standing standing;
 };
 
-static bool fits(const struct gpu_spec *spec, enum meaning meaning, bool needs_compute,
-		 const struct gpu *gpu)
-{
-	return match_is_usable(gpu) && match_is_meant(gpu, spec->vendor, meaning) &&
-	       match_has_model(gpu, spec) && (gpu->can_compute || !needs_compute);
-}
-
 /* Is @a taken before @b, wherever they stand in the inventory? */
 static bool comes_before(const struct select_terms *terms, const struct candidate *a,
 			 const struct candidate *b)
@@ -73,7 +66,7 @@ static int select_by_number(const struct gpu_spec *spec, const struct inventory 
 	for (size_t i = 0; i < inv->n_gpus; i++) {
 		struct candidate candidate = {.gpu = &inv->gpus[i]};
 
-		if (!fits(spec, meaning, needs_compute, candidate.gpu)) {
+		if (!match_fits(candidate.gpu, spec, meaning, needs_compute)) {
 			continue;
 		}
 		n_fitting++;

@@ -716,6 +716,19 @@ Test(select, a_gpu_named_by_id_that_another_has_is_ebusy_and_names_him)
 	expect_among("devices=1", &host, "1");
 }
 
+Test(select, who_has_a_gpu_that_does_not_fit_is_not_blamed)
+{
+	cleanup(shared_host_clearp) struct shared_host host = {0};
+
+	fill(&host);
+	host.inv.gpus[1].can_compute = false;
+	hold(&host, "0000:01:00.0", true, "a", 1);
+	hold(&host, "0000:02:00.0", true, "b", 2);
+	expect_busy("3", &host,
+		    "3 nvidia GPUs asked, 2 free; nvidia:0: container 'a' (process 1) "
+		    "has it exclusively");
+}
+
 Test(select, more_than_there_are_is_still_enoent)
 {
 	cleanup(shared_host_clearp) struct shared_host host = {0};
