@@ -307,6 +307,32 @@ int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 	return err_set(err, ENOENT, "%s", line.text);
 }
 
+/* "; name it by its PCI address, its render node or its vendor and index": what tells these
+   two apart. */
+static void say_ways_to_name(struct line *line, const struct gpu *first,
+			     const struct gpu *second)
+{
+	const char *ways[] = {
+		first->pci && second->pci && !text_equals(first->pci, second->pci)
+			? "PCI address"
+			: NULL,
+		first->partition_name && second->partition_name ? "partition name" : NULL,
+		match_render_name(first) && match_render_name(second) ? "render node"
+								      : NULL,
+	};
+	const char *before = "; name it by its ";
+	bool is_any = false;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (ways[i]) {
+			say(line, "%s%s", before, ways[i]);
+			before = ", its ";
+			is_any = true;
+		}
+	}
+	say(line, "%svendor and index", is_any ? " or its " : before);
+}
+
 /* One id that several GPUs answer to: partitions of one GPU share its UUID and address,
    and an address without its domain may be there twice. */
 int explain_ambiguous_id(const char *id, const struct gpu *first,
@@ -318,7 +344,7 @@ int explain_ambiguous_id(const char *id, const struct gpu *first,
 	say_gpu(&line, first);
 	say(&line, " as well as ");
 	say_gpu(&line, second);
-	say(&line, "; name it by its render node or by its vendor and index");
+	say_ways_to_name(&line, first, second);
 	return err_set(err, EINVAL, "%s", line.text);
 }
 

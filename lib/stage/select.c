@@ -117,6 +117,14 @@ static bool has_name(const struct gpu *gpu, const char *id)
 	       (render && text_equals(render, id));
 }
 
+/* A part has its GPU's address. Who writes that means the GPU, which says why it is no use as
+   a whole, where it is here; in the inventory it comes before its parts. */
+static bool is_part_of(const struct gpu *gpu, const struct gpu *whole)
+{
+	return gpu->partition != NO_PARTITION && whole->partition == NO_PARTITION &&
+	       gpu->pci && whole->pci && text_equals(gpu->pci, whole->pci);
+}
+
 static int find_by_id(const struct gpu_spec *spec, const struct inventory *inv,
 		      enum meaning meaning, const char *id, size_t *ret, struct err *err)
 {
@@ -130,6 +138,9 @@ static int find_by_id(const struct gpu_spec *spec, const struct inventory *inv,
 		if (by_index ? gpu->index != index ||
 				       !match_is_meant(gpu, spec->vendor, meaning)
 			     : !has_name(gpu, id)) {
+			continue;
+		}
+		if (found < inv->n_gpus && is_part_of(gpu, &inv->gpus[found])) {
 			continue;
 		}
 		if (found < inv->n_gpus) {

@@ -482,10 +482,56 @@ Test(select, id_that_several_gpus_share_is_einval)
 	expect_error(
 		"devices=0000:05:00.0", &inv, EINVAL,
 		"device '0000:05:00.0': is amd:0 (0000:05:00.0, renderD128) as well as "
-		"amd:1 (0000:05:00.0, renderD129); name it by its render node or by its "
-		"vendor and index");
+		"amd:1 (0000:05:00.0, renderD129); name it by its render node or its vendor "
+		"and index");
 	expect("devices=renderD129", &inv, "amd:1");
 	expect("vendor=amd;devices=1", &inv, "amd:1");
+}
+
+Test(select, address_of_a_gpu_in_parts_means_the_whole_one)
+{
+	cleanup(inventory_clearp) struct inventory inv = {0};
+	struct gpu *gpu = add(&inv, "nvidia", 2, "0000:3b:00.0", NULL, "nvidia");
+
+	gpu->unusable_reason = xstrdup("split into MIG devices; ask for those");
+	for (unsigned int i = 0; i < 2; i++) {
+		gpu = add(&inv, "nvidia", i, "0000:3b:00.0", NULL, "nvidia");
+		gpu->partition = (int)i;
+		gpu->partition_name = xasprintf("0:%u", i);
+	}
+	expect_error("devices=0000:3B:00.0", &inv, ENOENT,
+		     "device '0000:3B:00.0': nvidia:2 is not usable: split into MIG "
+		     "devices; ask for those");
+	expect_error("devices=3b:00.0", &inv, ENOENT,
+		     "device '3b:00.0': nvidia:2 is not usable: split into MIG devices; "
+		     "ask for those");
+	expect("devices=0:1", &inv, "nvidia:1");
+	/* Of another domain, with a whole GPU at the same place of it. */
+	(void)add(&inv, "nvidia", 3, "0001:3b:00.0", NULL, "nvidia");
+	expect_error(
+		"devices=3b:00.0", &inv, EINVAL,
+		"device '3b:00.0': is nvidia:2 (0000:3b:00.0) as well as nvidia:3 "
+		"(0001:3b:00.0); name it by its PCI address or its vendor and index");
+}
+
+Test(select, only_names_that_are_there_are_advised)
+{
+	cleanup(inventory_clearp) struct inventory inv = {0};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct gpu *gpu = add(&inv, "nvidia", i, "0000:3b:00.0", NULL, "nvidia");
+
+		gpu->partition = (int)i;
+		gpu->uuid = xstrdup("GPU-1");
+	}
+	expect_error("devices=GPU-1", &inv, EINVAL,
+		     "device 'GPU-1': is nvidia:0 (0000:3b:00.0) as well as nvidia:1 "
+		     "(0000:3b:00.0); name it by its vendor and index");
+	inv.gpus[0].partition_name = xstrdup("0:0");
+	inv.gpus[1].partition_name = xstrdup("0:1");
+	expect_error("devices=GPU-1", &inv, EINVAL,
+		     "device 'GPU-1': is nvidia:0 (0:0) as well as nvidia:1 (0:1); name "
+		     "it by its partition name or its vendor and index");
 }
 
 Test(select, index_with_an_unknown_vendor_must_mean_one_gpu)
@@ -496,8 +542,8 @@ Test(select, index_with_an_unknown_vendor_must_mean_one_gpu)
 	expect("vendor=foo;devices=1", &inv, "amd:1");
 	expect_error("vendor=foo;devices=0", &inv, EINVAL,
 		     "device '0': is intel:0 (0000:00:02.0, renderD128) as well as amd:0 "
-		     "(0000:c1:00.0, renderD130); name it by its render node or by its "
-		     "vendor and index");
+		     "(0000:c1:00.0, renderD130); name it by its PCI address, its render "
+		     "node or its vendor and index");
 }
 
 /* ---- too few ----------------------------------------------------------------------- */
