@@ -71,6 +71,7 @@ static void add_node(const struct host *host, const char *name,
 	struct kfd_node node = {0};
 
 	if (host_read(host, path, text, sizeof(text)) < 0) {
+		topology->is_incomplete = true;
 		return;
 	}
 	parse_properties(text, &node);

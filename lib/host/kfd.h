@@ -7,6 +7,7 @@
  * /sys/class/kfd/kfd/topology/nodes/N/properties ("name value" lines).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct kfd_node {
 struct kfd_topology {
 	struct kfd_node *node;
 	size_t n;
+	bool is_incomplete; /* a node could not be read, and so is not in the list */
 	/* Number of /dev/kfd. */
 	uint32_t major;
 	uint32_t minor;

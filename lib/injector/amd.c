@@ -6,9 +6,12 @@
  * topology has a node with the number of that render node. A GPU in compute partitions
  * (MI300) is its PCI device, which is partition 0, and a platform device per further
  * partition; which GPU a platform device belongs to is told by KFD alone, in location_id
- * and domain. The partition's number is in there too, but in the function bits of some
+ * and domain. The kernel makes the platform devices for as many partitions as there can be;
+ * those that the GPU's mode does not need have no node in KFD, and are no use to anybody.
+ * The partition's number is in there too, but in the function bits of some
  * kernels and the top four of others, so it is not used for anything.
- * Source: Linux drivers/gpu/drm/amd/amdkfd/kfd_topology.c, kfd_topology_add_device(), and
+ * Source: Linux drivers/gpu/drm/amd/amdkfd/kfd_topology.c, kfd_topology_add_device(),
+ * drivers/gpu/drm/amd/amdgpu/amdgpu_xcp.c, amdgpu_xcp_dev_alloc(), and
  * drivers/gpu/drm/amd/amdxcp/amdgpu_xcp_drv.c.
  */
 
@@ -155,6 +158,16 @@ static const struct gpu *find_parent(const struct inventory *inv, size_t first,
 	return NULL;
 }
 
+/* What cannot be used must stay in the inventory: the fallback would offer it. */
+static const char *why_no_parent(const struct kfd_topology *kfd,
+				 const struct kfd_node *kfd_node)
+{
+	/* A node that may not be read could be this device's. */
+	return !kfd_node && kfd->n > 0 && !kfd->is_incomplete
+		       ? "no partition uses this node: its GPU is in fewer parts"
+		       : "KFD does not tell which GPU it is a partition of";
+}
+
 /* @first to @end are the PCI GPUs of this probe. */
 static int add_partition(const struct host *host, const struct kfd_topology *kfd,
 			 const struct device_node *kfd_device,
@@ -172,8 +185,7 @@ static int add_partition(const struct host *host, const struct kfd_topology *kfd
 	parent = find_parent(inv, first, end, kfd_node);
 	if (!parent) {
 		free(gpu->unusable_reason);
-		gpu->unusable_reason =
-			xstrdup("KFD does not tell which GPU it is a partition of");
+		gpu->unusable_reason = xstrdup(why_no_parent(kfd, kfd_node));
 		return 0;
 	}
 	gpu->pci = xstrdup(parent->pci);

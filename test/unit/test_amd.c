@@ -237,6 +237,32 @@ Test(amd, partition_that_kfd_does_not_know_is_unusable)
 	cr_assert_eq(inv.gpus[0].partition, NO_PARTITION);
 }
 
+/* The kernel makes platform devices for as many partitions as there can be. */
+Test(amd, node_that_no_partition_uses_says_so)
+{
+	make_gpu(GPU_A, "card0", 0, "renderD128", 128);
+	made_drm(&made, "devices/platform/amdgpu_xcp_0", "renderD129", 129);
+	make_kfd();
+	made_kfd_node(&made, 1, 128, 0x0500, 0, 1);
+	probe(2);
+	cr_assert(inv.gpus[0].can_compute);
+	cr_assert_eq(inv.gpus[0].partition, NO_PARTITION);
+	cr_assert_str_eq(inv.gpus[1].unusable_reason,
+			 "no partition uses this node: its GPU is in fewer parts");
+}
+
+Test(amd, nothing_is_said_of_a_node_whose_place_in_kfd_may_not_be_read)
+{
+	make_gpu(GPU_A, "card0", 0, "renderD128", 128);
+	made_drm(&made, "devices/platform/amdgpu_xcp_0", "renderD129", 129);
+	make_kfd();
+	made_kfd_node(&made, 1, 128, 0x0500, 0, 1);
+	made_dir(&made, "/sys/class/kfd/kfd/topology/nodes/2/properties");
+	probe(2);
+	cr_assert_str_eq(inv.gpus[1].unusable_reason,
+			 "KFD does not tell which GPU it is a partition of");
+}
+
 Test(amd, default_request_gets_kfd_render_node_and_its_link)
 {
 	assert_plan(probe_usual(), "amd:1",
