@@ -202,36 +202,97 @@ static bool may_be_meant(const struct gpu *gpu, const struct gpu_spec *spec,
 	return meaning == MEANS_RENDER_NODE || match_is_meant(gpu, spec->vendor, meaning);
 }
 
-/* Why the GPUs that may be meant do not all count. Return: how many were said. */
-static size_t say_rejected(struct line *line, const struct gpu_spec *spec,
-			   const struct inventory *inv, enum meaning meaning)
+/* GPUs that may be meant do not all count. */
+static bool is_rejected(const struct gpu *gpu, const struct gpu_spec *spec,
+			enum meaning meaning, bool needs_compute)
 {
-	bool needs_compute = match_must_compute(spec, inv, meaning);
-	size_t n_said = 0;
+	return may_be_meant(gpu, spec, meaning) &&
+	       (!match_is_usable(gpu) || !match_has_model(gpu, spec) ||
+		(needs_compute && !gpu->can_compute));
+}
 
-	for (size_t i = 0; i < inv->n_gpus && n_said < GPUS_IN_A_MESSAGE; i++) {
-		const struct gpu *gpu = &inv->gpus[i];
-		const char *why = gpu->unusable_reason;
-
-		if (!may_be_meant(gpu, spec, meaning)) {
-			continue;
-		}
-		if (!why && match_has_model(gpu, spec) &&
-		    (gpu->can_compute || !needs_compute)) {
-			continue;
-		}
-		say(line, "; ");
-		say_gpu(line, gpu);
-		if (why) {
-			say(line, " is not usable: %s", why);
-		} else if (!match_has_model(gpu, spec)) {
-			say(line, " is '%s'", gpu->model);
-		} else {
-			say(line, " cannot compute");
-		}
-		n_said++;
+/* Both are rejected. */
+static bool is_same_reason(const struct gpu *a, const struct gpu *b,
+			   const struct gpu_spec *spec)
+{
+	if (!match_is_usable(a) || !match_is_usable(b)) {
+		return !match_is_usable(a) && !match_is_usable(b) &&
+		       text_equals(a->unusable_reason, b->unusable_reason);
 	}
-	return n_said;
+	return (match_has_model(a, spec) && match_has_model(b, spec)) ||
+	       text_equals(a->model, b->model);
+}
+
+static void say_reason(struct line *line, const struct gpu *gpu,
+		       const struct gpu_spec *spec, bool is_one)
+{
+	const char *verb = is_one ? "is" : "are";
+
+	if (!match_is_usable(gpu)) {
+		say(line, " %s not usable: %s", verb, gpu->unusable_reason);
+	} else if (!match_has_model(gpu, spec)) {
+		say(line, " %s '%s'", verb, gpu->model);
+	} else {
+		say(line, " cannot compute");
+	}
+}
+
+/* "amd:1, amd:2 and 5 more": those from @first on that are rejected for its reason. A
+   single one with all its names. */
+static void say_alike(struct line *line, const struct gpu_spec *spec,
+		      const struct gpu *const *gpus, size_t first, size_t n)
+{
+	size_t n_alike = 0;
+
+	for (size_t i = first; i < n; i++) {
+		n_alike += is_same_reason(gpus[first], gpus[i], spec);
+	}
+	if (n_alike == 1) {
+		say_gpu(line, gpus[first]);
+	} else {
+		size_t n_said = 0;
+
+		for (size_t i = first; i < n && n_said < GPUS_IN_A_MESSAGE; i++) {
+			if (is_same_reason(gpus[first], gpus[i], spec)) {
+				say(line, "%s%s:%u", n_said > 0 ? ", " : "",
+				    gpus[i]->vendor, gpus[i]->index);
+				n_said++;
+			}
+		}
+		if (n_alike > n_said) {
+			say(line, " and %zu more", n_alike - n_said);
+		}
+	}
+	say_reason(line, gpus[first], spec, n_alike == 1);
+}
+
+/* Why the GPUs that may be meant do not all count, each reason once. Return: is there any? */
+static bool say_rejected(struct line *line, const struct gpu_spec *spec,
+			 const struct inventory *inv, enum meaning meaning)
+{
+	autofree const struct gpu **gpus = xcalloc(inv->n_gpus, sizeof(*gpus));
+	bool needs_compute = match_must_compute(spec, inv, meaning);
+	size_t n_reasons = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		if (is_rejected(&inv->gpus[i], spec, meaning, needs_compute)) {
+			gpus[n++] = &inv->gpus[i];
+		}
+	}
+	for (size_t i = 0; i < n && n_reasons < GPUS_IN_A_MESSAGE; i++) {
+		bool is_new = true;
+
+		for (size_t k = 0; k < i && is_new; k++) {
+			is_new = !is_same_reason(gpus[k], gpus[i], spec);
+		}
+		if (is_new) {
+			say(line, "; ");
+			say_alike(line, spec, gpus, i, n);
+			n_reasons++;
+		}
+	}
+	return n > 0;
 }
 
 /* Are there GPUs that may be meant, and what all of them lack is a driver? */
@@ -270,7 +331,7 @@ int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 	struct line line = {0};
 	bool is_elsewhere = found == 0 && !spec->model && injectors_know(spec->vendor) &&
 			    say_others(&line, spec, inv);
-	size_t n_rejected;
+	bool is_any_rejected;
 
 	if (!is_elsewhere) {
 		say_asked(&line, spec, found);
@@ -280,8 +341,8 @@ int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 		    "; it is no known vendor (%s), so any DRI render node would do",
 		    injectors_known_vendors());
 	}
-	n_rejected = say_rejected(&line, spec, inv, meaning);
-	if (found == 0 && n_rejected == 0 && !is_elsewhere) {
+	is_any_rejected = say_rejected(&line, spec, inv, meaning);
+	if (found == 0 && !is_any_rejected && !is_elsewhere) {
 		say_usable(&line, inv);
 	}
 	say_notes(&line, spec->vendor, inv);

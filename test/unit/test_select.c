@@ -600,6 +600,42 @@ Test(select, missing_driver_is_enodev_with_the_reason)
 		"is not usable: no driver is bound; load it: modprobe nvidia");
 }
 
+Test(select, reason_that_several_have_is_said_once)
+{
+	cleanup(inventory_clearp) struct inventory inv = {0};
+
+	for (unsigned int i = 0; i < 12; i++) {
+		struct gpu *gpu = add(&inv, "amd", i, NULL, "renderD128", "amdgpu");
+
+		if (i == 1) {
+			gpu->unusable_reason = xstrdup("no render node");
+		} else if (i > 0) {
+			gpu->unusable_reason = xstrdup("no partition uses it");
+		}
+	}
+	expect_error(
+		"amd:2", &inv, ENOENT,
+		"2 amd GPUs asked, 1 found; amd:1 (renderD128) is not usable: no "
+		"render node; amd:2, amd:3, amd:4, amd:5, amd:6, amd:7, amd:8, amd:9 "
+		"and 2 more are not usable: no partition uses it");
+}
+
+Test(select, gpus_that_cannot_compute_are_named_together)
+{
+	cleanup(inventory_clearp) struct inventory inv = {0};
+
+	for (unsigned int i = 0; i < 6; i++) {
+		struct gpu *gpu = add(&inv, "amd", i, "0000:01:00.0", NULL, "amdgpu");
+
+		set_model(gpu, i < 3 ? "W6800" : i < 5 ? "W7900" : "W5700");
+		gpu->can_compute = i == 0;
+	}
+	expect_error("vendor=amd;count=2;model=W6800", &inv, ENOENT,
+		     "2 amd GPUs of model 'W6800' asked, 1 found; amd:1, amd:2 cannot "
+		     "compute; amd:3, amd:4 are 'W7900'; amd:5 (0000:01:00.0) is "
+		     "'W5700'");
+}
+
 Test(select, unusable_for_another_reason_is_enoent)
 {
 	cleanup(inventory_clearp) struct inventory inv = {0};
@@ -624,7 +660,7 @@ Test(select, message_of_a_crowded_host_stays_one_line_within_bounds)
 	for (unsigned int i = 0; i < LIMIT_GPUS; i++) {
 		struct gpu *gpu = add(&inv, "amd", i, "0000:c1:00.0", NULL, "amdgpu");
 
-		gpu->unusable_reason = xasprintf("%0400d\n", 0);
+		gpu->unusable_reason = xasprintf("%0400u\n", i);
 	}
 	cr_expect_eq(try("amd", &inv, &got, &err), -ENOENT);
 	cr_expect_eq(strlen(err.msg), sizeof(err.msg) - 1);
