@@ -357,18 +357,23 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 	return print_finish(out, err);
 }
 
-/* "kfd dri/renderD128"; where the host has them elsewhere, as in a driver container's /dev,
-   the whole path there. */
-static char *describe_nodes(const struct gpu *gpu)
+/* "dri/renderD128"; where the host has it elsewhere, as in a driver container's /dev, the
+   whole path there. */
+static const char *name_node(const struct device_node *node)
 {
 	const char *dev = "/dev/";
+	const char *path = node->host_path ? node->host_path : node->path;
+
+	return text_starts_with(path, dev) ? path + strlen(dev) : path;
+}
+
+/* "kfd dri/renderD128" */
+static char *describe_nodes(const struct gpu *gpu)
+{
 	autofree const char **names = xcalloc(gpu->n_nodes, sizeof(*names));
 
 	for (size_t i = 0; i < gpu->n_nodes; i++) {
-		const struct device_node *node = &gpu->nodes[i];
-		const char *path = node->host_path ? node->host_path : node->path;
-
-		names[i] = text_starts_with(path, dev) ? path + strlen(dev) : path;
+		names[i] = name_node(&gpu->nodes[i]);
 	}
 	return join(names, gpu->n_nodes, " ");
 }
@@ -445,6 +450,45 @@ static bool is_first_of_whole(const struct inventory *inv, size_t index)
 		!text_equals(inv->gpus[index - 1].pci, gpu->pci));
 }
 
+/* No use for the same reason, and nothing but a node to tell them apart: neither an address
+   nor who has them. */
+static bool is_alike(const struct gpu *a, const struct gpu *b,
+		     const struct holders *holders)
+{
+	autofree char *a_holders = describe_holders(a, holders);
+	autofree char *b_holders = describe_holders(b, holders);
+
+	return a->unusable_reason && b->unusable_reason && !a->pci && !b->pci &&
+	       text_equals(a->unusable_reason, b->unusable_reason) &&
+	       text_equals(a->vendor, b->vendor) && text_equals(a_holders, b_holders) &&
+	       b->index == a->index + 1;
+}
+
+/* "dri/renderD129 to dri/renderD135" */
+static char *describe_range(const struct gpu *first, const struct gpu *last)
+{
+	const struct device_node *from = gpu_find_node(first, DEVICE_RENDER);
+	const struct device_node *to = gpu_find_node(last, DEVICE_RENDER);
+
+	return from && to ? xasprintf("%s to %s", name_node(from), name_node(to))
+			  : xstrdup("-");
+}
+
+/* Several in one line, which says what they have in common. JSON has each. */
+static void add_alike(struct table *table, const struct gpu *first,
+		      const struct gpu *last, const struct holders *holders)
+{
+	table_take(table, xasprintf("%s:%u to %s:%u", first->vendor, first->index,
+				    last->vendor, last->index));
+	table_add(table, text_equals(first->model, last->model) ? first->model : NULL);
+	table_add(table, NULL);
+	table_add(table, first->driver);
+	table_add(table, NULL);
+	table_take(table, describe_range(first, last));
+	table_take(table, describe_holders(first, holders));
+	table_take(table, xasprintf("no: %s", first->unusable_reason));
+}
+
 int print_list_text(FILE *out, const struct inventory *inv, const struct holders *holders,
 		    struct err *err)
 {
@@ -467,10 +511,20 @@ int print_list_text(FILE *out, const struct inventory *inv, const struct holders
 		table_add(&table, titles[i]);
 	}
 	for (size_t i = 0; i < inv->n_gpus; i++) {
-		if (is_first_of_whole(inv, i)) {
-			add_whole_gpu(&table, &inv->gpus[i], holders);
+		const struct gpu *first = &inv->gpus[i];
+
+		while (i + 1 < inv->n_gpus &&
+		       is_alike(&inv->gpus[i], &inv->gpus[i + 1], holders)) {
+			i++;
 		}
-		add_inventory_gpu(&table, &inv->gpus[i], holders);
+		if (first < &inv->gpus[i]) {
+			add_alike(&table, first, &inv->gpus[i], holders);
+			continue;
+		}
+		if (is_first_of_whole(inv, i)) {
+			add_whole_gpu(&table, first, holders);
+		}
+		add_inventory_gpu(&table, first, holders);
 	}
 	table_print(out, &table, "");
 	return print_finish(out, err);

@@ -628,6 +628,37 @@ Test(print, list_text_is_a_tree_of_gpus_and_their_partitions)
 		  "%s", f.text);
 }
 
+Test(print, list_text_has_one_line_for_nodes_that_nothing_uses)
+{
+	cleanup(fixture_clearp) struct fixture f = {0};
+	cleanup(json_decrefp) json_t *got = NULL;
+
+	for (unsigned int i = 0; i < 5; i++) {
+		struct gpu *gpu = add_gpu(&f);
+
+		gpu->index = i;
+		gpu->unusable_reason = i == 0 ? NULL : xstrdup("no partition uses it");
+		if (i != 4) {
+			free(gpu->pci);
+			gpu->pci = NULL;
+		}
+		free(gpu->model);
+		gpu->model = xasprintf("amdgpu_xcp_%u", i);
+	}
+	cr_expect_str_eq(
+		print_list(&f, print_list_text),
+		"INDEX           MODEL         PCI           DRIVER  NUMA  NODES   "
+		"            HELD BY  USABLE\n"
+		"amd:0           amdgpu_xcp_0  -             amdgpu  0     kfd "
+		"dri/renderD128  -        yes\n"
+		"amd:1 to amd:3  -             -             amdgpu  -     -       "
+		"            -        no: no partition uses it\n"
+		"amd:4           amdgpu_xcp_4  0000:c1:00.0  amdgpu  0     kfd "
+		"dri/renderD128  -        no: no partition uses it\n");
+	got = json_loads(print_list(&f, print_list_json), 0, NULL);
+	cr_expect_eq(json_array_size(json_object_get(got, "gpus")), 5);
+}
+
 Test(print, list_json_says_the_parent_and_the_number_of_a_partition)
 {
 	cleanup(fixture_clearp) struct fixture f = {0};
