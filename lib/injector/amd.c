@@ -23,16 +23,18 @@
 #include "base/text.h"
 #include "host/kfd.h"
 #include "injector/drm_gpu.h"
+#include "injector/injectors.h"
 
 #define PCI_VENDOR_AMD 0x1002
 
 /* radeon drives GPUs too old for KFD. */
+static const char *const drivers[] = {"amdgpu", "radeon", NULL};
+
 static bool is_pci_gpu(const struct drm_device *device)
 {
 	return device->is_pci_function && device->pci_vendor == PCI_VENDOR_AMD &&
-	       pci_class_is_gpu(device->pci_class) && device->driver &&
-	       (text_equals(device->driver, "amdgpu") ||
-		text_equals(device->driver, "radeon"));
+	       pci_class_is_gpu(device->pci_class) &&
+	       injectors_is_own_driver(&amd_injector, device->driver);
 }
 
 /* The kernel has named them both ways; no platform driver is bound to them. */
@@ -290,7 +292,8 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 const struct gpu_injector amd_injector = {
 	.vendor = "amd",
 	.pci_vendor = PCI_VENDOR_AMD,
-	.kernel_module = "amdgpu",
+	.drivers = drivers,
+	.load_advice = "modprobe amdgpu",
 	.probe = probe,
 	.contribute = contribute,
 };

@@ -27,9 +27,12 @@ struct cdi_wish {
 
 struct gpu_injector {
 	const char *vendor;
-	/* PCI vendor and kernel module: to say which driver is missing; 0 and NULL: none. */
+	/* To say which driver is missing: PCI vendor, or 0: none, and the two below are NULL. */
 	uint32_t pci_vendor;
-	const char *kernel_module;
+	/* Kernel drivers, up to NULL: one of them is bound to a GPU that the probe can find. */
+	const char *const *drivers;
+	/* "modprobe amdgpu": what binds one. */
+	const char *load_advice;
 
 	/* Looks at the host, appends GPUs. Driver not there = no GPUs, not an error. Never
 	   opens a GPU node. A DRM device that @inv has already is left alone. */

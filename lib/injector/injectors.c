@@ -41,6 +41,16 @@ bool injectors_know(const char *vendor)
 	return find_row(vendor) != NULL;
 }
 
+bool injectors_is_own_driver(const struct gpu_injector *injector, const char *driver)
+{
+	for (size_t i = 0; driver && injector->drivers && injector->drivers[i]; i++) {
+		if (text_equals(injector->drivers[i], driver)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *injectors_known_vendors(void)
 {
 	return "nvidia, amd, intel, apple";
@@ -205,10 +215,10 @@ static bool has_pci(const struct inventory *inv, const char *address)
 static char *explain(const struct gpu_injector *injector, const struct pci_device *device)
 {
 	if (!device->driver) {
-		return xasprintf("no driver is bound; load it: modprobe %s",
-				 injector->kernel_module);
+		return xasprintf("no driver is bound; load it: %s",
+				 injector->load_advice);
 	}
-	if (text_equals(device->driver, injector->kernel_module)) {
+	if (injectors_is_own_driver(injector, device->driver)) {
 		return xasprintf(
 			"%s is bound but did not set it up; see the kernel's log",
 			device->driver);

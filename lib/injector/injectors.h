@@ -15,6 +15,9 @@ const struct gpu_injector *injectors_find(const char *vendor);
 /* Has @vendor a row of its own? */
 bool injectors_know(const char *vendor);
 
+/* Is @driver, which may be NULL, one of the vendor's? */
+bool injectors_is_own_driver(const struct gpu_injector *injector, const char *driver);
+
 /* "nvidia, amd, intel, apple", for messages. */
 const char *injectors_known_vendors(void);
 

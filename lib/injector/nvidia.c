@@ -421,10 +421,13 @@ static int contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 	return r;
 }
 
+static const char *const drivers[] = {"nvidia", NULL};
+
 const struct gpu_injector nvidia_injector = {
 	.vendor = "nvidia",
 	.pci_vendor = PCI_VENDOR_NVIDIA,
-	.kernel_module = "nvidia",
+	.drivers = drivers,
+	.load_advice = "modprobe nvidia",
 	.probe = probe,
 	.find_files = nvidia_find_files,
 	.cdi_kind = NVIDIA_CDI_KIND,

@@ -187,6 +187,27 @@ Test(injectors, gpu_without_a_driver_is_listed_with_advice)
 			 "no driver is bound; load it: modprobe amdgpu");
 }
 
+/* i915 does not know Battlemage, and xe leaves older ones to i915. */
+Test(injectors, intel_gpu_without_a_driver_is_told_of_both)
+{
+	made_pci(&made, INTEL, 0x8086, 0xe20b, 0x030000, NULL);
+	probe_driverless(1);
+	cr_assert_str_eq(inv.gpus[0].unusable_reason,
+			 "no driver is bound; load it: modprobe i915, or for Lunar Lake, "
+			 "Battlemage and what is newer: modprobe xe");
+}
+
+Test(injectors, gpu_that_its_second_driver_did_not_set_up_is_not_said_to_be_taken)
+{
+	make_gpu(INTEL, 0x8086, "xe", NULL, 0);
+	make_gpu(AMD, 0x1002, "radeon", NULL, 0);
+	probe_driverless(2);
+	cr_assert_str_eq(inv.gpus[0].unusable_reason,
+			 "xe is bound but did not set it up; see the kernel's log");
+	cr_assert_str_eq(inv.gpus[1].unusable_reason,
+			 "radeon is bound but did not set it up; see the kernel's log");
+}
+
 Test(injectors, gpu_with_another_driver_is_listed_with_its_name)
 {
 	make_gpu(AMD, 0x10de, "vfio-pci", NULL, 0);
