@@ -65,12 +65,8 @@ static void add_device(const struct host *host, const char *address,
 /* By number: as texts, domain 10000 would come before 2000. */
 static int compare_devices(const void *a, const void *b)
 {
-	struct pci_address a_pci = {0};
-	struct pci_address b_pci = {0};
-
-	(void)pci_address_parse(((const struct pci_device *)a)->address, &a_pci);
-	(void)pci_address_parse(((const struct pci_device *)b)->address, &b_pci);
-	return pci_address_compare(&a_pci, &b_pci);
+	return pci_address_compare_texts(((const struct pci_device *)a)->address,
+					 ((const struct pci_device *)b)->address);
 }
 
 int host_pci_gpus(const struct host *host, struct pci_devices *ret)

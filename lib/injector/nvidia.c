@@ -330,6 +330,11 @@ static int add_mig_devices(const struct host *host, const struct driver *driver,
 
 /* ---- all ----------------------------------------------------------------------------- */
 
+static int compare_addresses(const void *a, const void *b)
+{
+	return pci_address_compare_texts(*(char *const *)a, *(char *const *)b);
+}
+
 static int probe(const struct host *host, struct inventory *inv, struct err *err)
 {
 	cleanup(names_clearp) struct names names = {0};
@@ -339,6 +344,8 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 	if (host_list(host, PROC_GPUS, &names) < 0 || names.n == 0) {
 		return 0;
 	}
+	/* Numbers follow the bus: as texts, domain 10000 would come before 2000. */
+	qsort(names.name, names.n, sizeof(*names.name), compare_addresses);
 	read_driver(host, &driver);
 	for (size_t i = 0; i < names.n; i++) {
 		autofree char *path =
@@ -358,10 +365,14 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 			return -err->code;
 		}
 		fill_gpu(host, &driver, names.name[i], text, gpu);
-		if (!gpu->unusable_reason &&
-		    add_mig_devices(host, &driver, text, number++, inv, err) < 0) {
+		if (gpu->unusable_reason) {
+			/* The vendor's tools do not see it, so it has no number. */
+			continue;
+		}
+		if (add_mig_devices(host, &driver, text, number, inv, err) < 0) {
 			return -err->code;
 		}
+		number++;
 	}
 	return 0;
 }

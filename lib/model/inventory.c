@@ -74,6 +74,16 @@ int pci_address_compare(const struct pci_address *a, const struct pci_address *b
 	return r ? r : compare_numbers(a->function, b->function);
 }
 
+int pci_address_compare_texts(const char *a, const char *b)
+{
+	struct pci_address a_pci;
+	struct pci_address b_pci;
+	bool has_a = a && pci_address_parse(a, &a_pci);
+	bool has_b = b && pci_address_parse(b, &b_pci);
+
+	return has_a && has_b ? pci_address_compare(&a_pci, &b_pci) : !has_a - !has_b;
+}
+
 /* ---- the list ------------------------------------------------------------------------ */
 
 void device_node_clear(struct device_node *node)
@@ -174,15 +184,8 @@ static int compare_gpus(const void *a_gpu, const void *b_gpu)
 {
 	const struct gpu *a = a_gpu;
 	const struct gpu *b = b_gpu;
-	struct pci_address a_pci;
-	struct pci_address b_pci;
-	bool has_a = a->pci && pci_address_parse(a->pci, &a_pci);
-	bool has_b = b->pci && pci_address_parse(b->pci, &b_pci);
-	int r = !has_a - !has_b;
+	int r = pci_address_compare_texts(a->pci, b->pci);
 
-	if (r == 0 && has_a && has_b) {
-		r = pci_address_compare(&a_pci, &b_pci);
-	}
 	if (r == 0) {
 		r = (a->partition > b->partition) - (a->partition < b->partition);
 	}

@@ -118,6 +118,9 @@ bool pci_address_parse(const char *text, struct pci_address *ret);
 /* For qsort() and the like: below, equal to or above 0. */
 int pci_address_compare(const struct pci_address *a, const struct pci_address *b);
 
+/* The same for texts. NULL, or what is no address, comes after all addresses. */
+int pci_address_compare_texts(const char *a, const char *b);
+
 extern const char *const device_role_names[DEVICE_ROLE_COUNT];
 
 void device_node_clear(struct device_node *node);

@@ -138,6 +138,38 @@ Test(nvidia, device_minor_names_the_node_not_the_order)
 	cr_assert_str_eq(gpu_find_node(&inv.gpus[1], DEVICE_GPU)->path, "/dev/nvidia0");
 }
 
+static void make_mig_device(unsigned int gpu_minor)
+{
+	autofree char *dir =
+		xasprintf("/proc/driver/nvidia/capabilities/gpu%u/mig/gi1", gpu_minor);
+	autofree char *instance = xasprintf("%s/access", dir);
+	autofree char *compute = xasprintf("%s/ci0/access", dir);
+
+	made_file(&made, instance, "DeviceFileMinor: 12\n");
+	made_file(&made, compute, "DeviceFileMinor: 13\n");
+}
+
+/* As texts, domain 10000 comes before 2000, and 0003 has no driver that works. */
+Test(nvidia, mig_devices_are_numbered_in_the_order_of_the_bus)
+{
+	make_majors("195 nvidia\n507 nvidia-caps\n");
+	make_gpu("2000:01:00.0", 0);
+	make_gpu("10000:01:00.0", 1);
+	made_file(&made, INFO "0003:01:00.0/information", MODEL UUID);
+	make_mig_device(0);
+	make_mig_device(1);
+	cr_assert_eq(nvidia_injector.probe(&made.host, &inv, &err), 0);
+	inventory_number(&inv);
+	cr_assert_eq(inv.n_gpus, 5);
+	cr_assert_str_eq(inv.gpus[0].pci, "0003:01:00.0");
+	cr_assert_str_eq(inv.gpus[2].pci, "2000:01:00.0");
+	cr_assert_str_eq(inv.gpus[2].partition_name, "0:0");
+	cr_assert_str_eq(inv.gpus[1].unusable_reason,
+			 "split into MIG devices; ask for those, 0:0 and on");
+	cr_assert_str_eq(inv.gpus[4].pci, "10000:01:00.0");
+	cr_assert_str_eq(inv.gpus[4].partition_name, "1:0");
+}
+
 Test(nvidia, older_driver_is_named_nvidia_frontend)
 {
 	make_majors("196 nvidia-frontend\n");
