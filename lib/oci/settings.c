@@ -144,6 +144,29 @@ static int read_number(const json_t *value, const char *path, uint32_t min, uint
 	return 0;
 }
 
+/* Which of @words the value is; those may have gaps. Return: -1: none. */
+static int find_word(const json_t *value, const char *const *words, int n)
+{
+	const char *text = json_string_value(value);
+
+	for (int i = 0; text && i < n; i++) {
+		if (words[i] && text_equals(text, words[i])) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+/* The same, where nothing else may stand. Return: negative errno: none. */
+static int read_word(const json_t *value, const char *path, const char *const *words,
+		     int n, const char *wanted, const struct document *doc,
+		     struct err *err)
+{
+	int word = find_word(value, words, n);
+
+	return word >= 0 ? word : json_wrong(err, doc->what, path, wanted, value);
+}
+
 /* ---- the policy ---------------------------------------------------------------------- */
 
 static int read_max(json_t *value, const char *path, struct document *doc,
@@ -270,34 +293,33 @@ static int read_vendors(json_t *value, const char *path, struct document *doc,
 static int read_default(json_t *value, const char *path, struct document *doc,
 			struct err *err)
 {
-	const char *word = json_string_value(value);
+	static const char *const words[] = {"deny", "allow"};
+	int word = read_word(value, path, words, 2, "allow or deny", doc, err);
 
-	if (!word || !(text_equals(word, "allow") || text_equals(word, "deny"))) {
-		return json_wrong(err, doc->what, path, "allow or deny", value);
+	if (word < 0) {
+		return word;
 	}
-	doc->settings->policy.allows_others = text_equals(word, "allow");
+	doc->settings->policy.allows_others = word == 1;
 	return 0;
 }
 
 static int read_capability(const json_t *value, const char *path,
 			   const struct document *doc, struct err *err)
 {
-	const char *name = json_string_value(value);
 	uint32_t *capabilities = &doc->settings->policy.capabilities;
+	int word = read_word(value, path, gpu_capability_names, GPU_CAPABILITY_COUNT,
+			     "one of compute, utility, video, graphics and display", doc,
+			     err);
 
-	for (int i = 0; name && i < GPU_CAPABILITY_COUNT; i++) {
-		if (!text_equals(name, gpu_capability_names[i])) {
-			continue;
-		}
-		if (*capabilities & 1U << i) {
-			return err_set(err, EINVAL, "read %s: %s: '%s' is listed twice",
-				       doc->what, path, name);
-		}
-		*capabilities |= 1U << i;
-		return 0;
+	if (word < 0) {
+		return word;
 	}
-	return json_wrong(err, doc->what, path,
-			  "one of compute, utility, video, graphics and display", value);
+	if (*capabilities & 1U << word) {
+		return err_set(err, EINVAL, "read %s: %s: '%s' is listed twice",
+			       doc->what, path, gpu_capability_names[word]);
+	}
+	*capabilities |= 1U << word;
+	return 0;
 }
 
 static int read_capabilities(json_t *value, const char *path, struct document *doc,
@@ -361,12 +383,11 @@ static int read_target(json_t *value, const char *path, struct document *doc,
 		       struct err *err)
 {
 	const char *text = json_string_value(value);
+	int word = find_word(value, log_target_names, LOG_TARGET_COUNT);
 
-	for (int i = 0; text && i < LOG_TARGET_COUNT; i++) {
-		if (log_target_names[i] && text_equals(text, log_target_names[i])) {
-			doc->settings->log_target = (enum log_target)i;
-			return 0;
-		}
+	if (word >= 0) {
+		doc->settings->log_target = (enum log_target)word;
+		return 0;
 	}
 	if (!text || !text_starts_with(text, FILE_TARGET "/")) {
 		return json_wrong(err, doc->what, path,
@@ -380,15 +401,14 @@ static int read_target(json_t *value, const char *path, struct document *doc,
 static int read_level(json_t *value, const char *path, struct document *doc,
 		      struct err *err)
 {
-	const char *text = json_string_value(value);
+	int word = read_word(value, path, log_level_names, LOG_LEVEL_COUNT,
+			     "one of error, warning and info", doc, err);
 
-	for (int i = 0; text && i < LOG_LEVEL_COUNT; i++) {
-		if (text_equals(text, log_level_names[i])) {
-			doc->settings->log_level = (enum log_level)i;
-			return 0;
-		}
+	if (word < 0) {
+		return word;
 	}
-	return json_wrong(err, doc->what, path, "one of error, warning and info", value);
+	doc->settings->log_level = (enum log_level)word;
+	return 0;
 }
 
 static int read_log(json_t *value, const char *path, struct document *doc,
@@ -417,29 +437,27 @@ static int read_state_dir(json_t *value, const char *path, struct document *doc,
 static int read_order(json_t *value, const char *path, struct document *doc,
 		      struct err *err)
 {
-	const char *text = json_string_value(value);
+	int word = read_word(value, path, gpu_order_names, GPU_ORDER_COUNT,
+			     "first or spread", doc, err);
 
-	for (int i = 0; text && i < GPU_ORDER_COUNT; i++) {
-		if (text_equals(text, gpu_order_names[i])) {
-			doc->settings->order = (enum gpu_order)i;
-			return 0;
-		}
+	if (word < 0) {
+		return word;
 	}
-	return json_wrong(err, doc->what, path, "first or spread", value);
+	doc->settings->order = (enum gpu_order)word;
+	return 0;
 }
 
 static int read_access(json_t *value, const char *path, struct document *doc,
 		       struct err *err)
 {
-	const char *text = json_string_value(value);
+	int word = read_word(value, path, node_source_names, NODE_SOURCE_COUNT,
+			     "auto or host", doc, err);
 
-	for (int i = 0; text && i < NODE_SOURCE_COUNT; i++) {
-		if (text_equals(text, node_source_names[i])) {
-			doc->settings->access = (enum node_source)i;
-			return 0;
-		}
+	if (word < 0) {
+		return word;
 	}
-	return json_wrong(err, doc->what, path, "auto or host", value);
+	doc->settings->access = (enum node_source)word;
+	return 0;
 }
 
 static int read_watchdog(json_t *value, const char *path, struct document *doc,
@@ -474,15 +492,14 @@ static int read_systemd(json_t *value, const char *path, struct document *doc,
 static int read_source(json_t *value, const char *path, struct document *doc,
 		       struct err *err)
 {
-	const char *text = json_string_value(value);
+	int word = read_word(value, path, driver_source_names, DRIVER_SOURCE_COUNT,
+			     "one of auto, native and cdi", doc, err);
 
-	for (int i = 0; text && i < DRIVER_SOURCE_COUNT; i++) {
-		if (text_equals(text, driver_source_names[i])) {
-			doc->settings->driver_source = (enum driver_source)i;
-			return 0;
-		}
+	if (word < 0) {
+		return word;
 	}
-	return json_wrong(err, doc->what, path, "one of auto, native and cdi", value);
+	doc->settings->driver_source = (enum driver_source)word;
+	return 0;
 }
 
 static int read_driver_root(json_t *value, const char *path, struct document *doc,
