@@ -232,6 +232,7 @@ static const char *const level_names[ACCESS_LEVEL_COUNT] = {
 	[ACCESS_PERMISSION] = "permission",
 	[ACCESS_CGROUP] = "cgroup",
 };
+_Static_assert(ACCESS_LEVEL_COUNT == 5, "a level that denies has no name");
 
 static json_t *json_access(const struct plan *plan, const struct access *access)
 {

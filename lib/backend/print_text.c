@@ -250,6 +250,7 @@ static void print_access(FILE *out, const struct plan *plan, const struct access
 		[ACCESS_CGROUP] = "no: device cgroup",
 		[ACCESS_UNSEEN] = "not seen",
 	};
+	_Static_assert(ACCESS_LEVEL_COUNT == 5, "a level has no words");
 	cleanup(table_clearp) struct table table = {.n_columns = 3};
 
 	for (size_t i = 0; i < access->n_nodes; i++) {

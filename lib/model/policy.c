@@ -19,6 +19,7 @@ const char *const node_source_names[NODE_SOURCE_COUNT] = {
 	[NODES_AUTO] = "auto",
 	[NODES_HOST] = "host",
 };
+_Static_assert(NODE_SOURCE_COUNT == 2, "a source of nodes has no name");
 
 void policy_allow_all(struct policy *policy)
 {

@@ -32,12 +32,14 @@ static const char *const log_target_names[LOG_TARGET_COUNT] = {
 	[LOG_TARGET_NONE] = "none",
 	/* LOG_TARGET_FILE has its path behind it. */
 };
+_Static_assert(LOG_TARGET_COUNT == 4, "a target has no name");
 
 static const char *const driver_source_names[DRIVER_SOURCE_COUNT] = {
 	[DRIVER_SOURCE_AUTO] = "auto",
 	[DRIVER_SOURCE_NATIVE] = "native",
 	[DRIVER_SOURCE_CDI] = "cdi",
 };
+_Static_assert(DRIVER_SOURCE_COUNT == 3, "a source of files has no name");
 
 void settings_set_defaults(struct settings *settings)
 {
