@@ -59,13 +59,16 @@ static int check_path(const char *path, struct err *err)
 	}
 }
 
+static int refuse_place(const char *path, const char *dir, struct err *err)
+{
+	return err_set(err, EINVAL, "path '%s': it is not below %.*s", path,
+		       (int)strlen(dir) - 1, dir);
+}
+
 static int check_below(const char *path, const char *dir, struct err *err)
 {
-	if (!text_starts_with(path, dir)) {
-		return err_set(err, EINVAL, "path '%s': it is not below %.*s", path,
-			       (int)strlen(dir) - 1, dir);
-	}
-	return check_path(path, err);
+	return text_starts_with(path, dir) ? check_path(path, err)
+					   : refuse_place(path, dir, err);
 }
 
 /* A place for a file in the container's own directories. */
@@ -197,9 +200,8 @@ static int check_hooks(const struct plan *plan, struct err *err)
 /* The driver may have a /dev of its own, see host.h. */
 static int check_host_node(const char *path, struct err *err)
 {
-	const char *dev = strstr(path, DEV_DIR);
-
-	return dev ? check_path(path, err) : check_below(path, DEV_DIR, err);
+	return strstr(path, DEV_DIR) ? check_path(path, err)
+				     : refuse_place(path, DEV_DIR, err);
 }
 
 static int check_paths(const struct plan *plan, struct err *err)
