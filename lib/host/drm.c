@@ -385,10 +385,12 @@ const struct drm_devices *host_drm(const struct host *host)
 {
 	struct drm_devices *list = scan(host);
 
-	for (size_t i = 0; !host->cache->has_drm_parents && i < list->n; i++) {
-		read_parent(host, &list->device[i]);
+	if (!host->cache->has_drm_parents) {
+		host->cache->has_drm_parents = true;
+		for (size_t i = 0; i < list->n; i++) {
+			read_parent(host, &list->device[i]);
+		}
 	}
-	host->cache->has_drm_parents = true;
 	return list;
 }
 
