@@ -41,8 +41,6 @@ static void set_property(struct kfd_node *node, const char *name, const char *te
 		set_u32(&node->location_id, value);
 	} else if (text_equals(name, "domain")) {
 		set_u32(&node->domain, value);
-	} else if (text_equals(name, "simd_count")) {
-		set_u32(&node->simd_count, value);
 	} else if (text_equals(name, "unique_id")) {
 		node->unique_id = value;
 	}

@@ -18,7 +18,6 @@ struct kfd_node {
 	uint32_t location_id;
 	uint32_t domain;    /* 0 where the kernel prints no such line */
 	uint64_t unique_id; /* 0: unknown */
-	uint32_t simd_count;
 };
 
 struct kfd_topology {

@@ -50,7 +50,6 @@ Test(kfd, gpu_is_read_and_processor_left_out)
 	cr_assert_eq(kfd.node[0].location_id, 0xc100);
 	cr_assert_eq(kfd.node[0].domain, 1);
 	cr_assert_eq(kfd.node[0].unique_id, 0x8a1f3c5d7e9b2046ULL);
-	cr_assert_eq(kfd.node[0].simd_count, 192);
 }
 
 Test(kfd, missing_domain_is_domain_0)
