@@ -5,16 +5,6 @@
 
 #include "base/text.h"
 
-static bool is_selected(const struct selection *selection, const struct gpu *gpu)
-{
-	for (size_t i = 0; i < selection->n_gpus; i++) {
-		if (selection->gpus[i] == gpu) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool has_node(const struct plan *plan, const char *ctr_path)
 {
 	for (size_t i = 0; i < plan->n_nodes; i++) {
@@ -65,7 +55,7 @@ void check_subset_warn(const struct inventory *inv, const struct selection *sele
 			const char *its = find_shared_node(other);
 
 			if (its && text_equals(its, path) &&
-			    !is_selected(selection, other)) {
+			    !selection_has(selection, other)) {
 				first = first ? first : other;
 				n_others++;
 			}

@@ -228,6 +228,16 @@ static int select_by_ids(const struct gpu_spec *spec, const struct inventory *in
 
 /* ---- both ----------------------------------------------------------------------------- */
 
+bool selection_has(const struct selection *selection, const struct gpu *gpu)
+{
+	for (size_t i = 0; i < selection->n_gpus; i++) {
+		if (selection->gpus[i] == gpu) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void selection_clear(struct selection *selection)
 {
 	for (size_t i = 0; i < selection->n_warnings; i++) {

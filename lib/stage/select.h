@@ -2,6 +2,7 @@
 #pragma once
 /* select.h - which GPUs of the inventory a request gets. Pure. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -25,6 +26,8 @@ struct select_terms {
 	/* This container, which may have chosen before, at another stage; NULL: it has not. */
 	const struct process_id *own;
 };
+
+bool selection_has(const struct selection *selection, const struct gpu *gpu);
 
 void selection_clear(struct selection *selection);
 DEFINE_CLEANUP(struct selection, selection_clear)

@@ -36,22 +36,12 @@ static const struct gpu *find_gpu(const struct inventory *inv, const char *id)
 	return found;
 }
 
-static bool is_selected(const struct selection *selection, const struct gpu *gpu)
-{
-	for (size_t i = 0; i < selection->n_gpus; i++) {
-		if (selection->gpus[i] == gpu) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Could this GPU stand in the selection? */
 static bool could_be_selected(const struct gpu_spec *spec, const struct inventory *inv,
 			      const struct selection *selection, const struct gpu *gpu)
 {
 	if (spec->n_devices > 0 || spec->is_all) {
-		return is_selected(selection, gpu);
+		return selection_has(selection, gpu);
 	}
 	return match_is_candidate(gpu, spec, inv);
 }
@@ -85,7 +75,7 @@ int take_choice(const struct choice *choice, const struct gpu_spec *spec,
 		if (!gpu || !could_be_selected(spec, inv, selection, gpu)) {
 			r = refuse(choice->ids[i],
 				   "it is no GPU here that the request could get", err);
-		} else if (is_selected(&chosen, gpu)) {
+		} else if (selection_has(&chosen, gpu)) {
 			r = refuse(choice->ids[i], "it is named twice", err);
 		} else if (find_blocker(terms, spec, gpu)) {
 			r = err_set(err, EBUSY,
@@ -99,7 +89,7 @@ int take_choice(const struct choice *choice, const struct gpu_spec *spec,
 	}
 	/* In inventory order, as every selection. */
 	for (size_t i = 0, n = 0; i < inv->n_gpus && r == 0; i++) {
-		if (is_selected(&chosen, &inv->gpus[i])) {
+		if (selection_has(&chosen, &inv->gpus[i])) {
 			selection->gpus[n++] = &inv->gpus[i];
 		}
 	}
