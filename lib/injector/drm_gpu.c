@@ -134,16 +134,6 @@ int gpu_contribute_compute(const struct gpu *gpu, const struct gpu_spec *spec,
 	return 0;
 }
 
-static bool is_planned(const struct plan *plan, const char *ctr_path)
-{
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		if (text_equals(plan->nodes[i].ctr.text, ctr_path)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static int add_link(const struct gpu *gpu, const struct device_node *node,
 		    const char *suffix, struct plan *plan, struct err *err)
 {
@@ -159,9 +149,10 @@ int gpu_contribute_by_path(const struct gpu *gpu, struct plan *plan, struct err 
 		const struct device_node *node = &gpu->nodes[i];
 		int r = 0;
 
-		if (node->role == DEVICE_RENDER && is_planned(plan, node->path)) {
+		if (node->role == DEVICE_RENDER && plan_find_node(plan, node->path)) {
 			r = add_link(gpu, node, "render", plan, err);
-		} else if (node->role == DEVICE_CARD && is_planned(plan, node->path)) {
+		} else if (node->role == DEVICE_CARD &&
+			   plan_find_node(plan, node->path)) {
 			r = add_link(gpu, node, "card", plan, err);
 		}
 		if (r < 0) {

@@ -60,7 +60,7 @@ void plan_clear(struct plan *plan)
 
 /* ---- what is planned at a path ------------------------------------------------------- */
 
-static const struct plan_node *find_node(const struct plan *plan, const char *ctr_path)
+const struct plan_node *plan_find_node(const struct plan *plan, const char *ctr_path)
 {
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		if (text_equals(plan->nodes[i].ctr.text, ctr_path)) {
@@ -113,7 +113,7 @@ static int check_place(const struct plan *plan, enum entry_kind kind,
 		[ENTRY_MOUNT] = "mount",
 		[ENTRY_FILE] = "file",
 	};
-	const struct plan_node *node = find_node(plan, ctr_path);
+	const struct plan_node *node = plan_find_node(plan, ctr_path);
 	const struct plan_link *link = find_link(plan, ctr_path);
 	const struct plan_mount *mount = find_mount(plan, ctr_path);
 
@@ -149,7 +149,7 @@ static int check_place(const struct plan *plan, enum entry_kind kind,
 
 int plan_add_node(struct plan *plan, const struct device_node *node, struct err *err)
 {
-	const struct plan_node *old = find_node(plan, node->path);
+	const struct plan_node *old = plan_find_node(plan, node->path);
 	int r;
 
 	if (old && (old->major != node->major || old->minor != node->minor)) {

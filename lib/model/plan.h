@@ -116,6 +116,9 @@ DEFINE_CLEANUP(struct plan, plan_clear)
  */
 int plan_add_node(struct plan *plan, const struct device_node *node, struct err *err);
 
+/* The node at a place in the container, or NULL. */
+const struct plan_node *plan_find_node(const struct plan *plan, const char *ctr_path);
+
 /* As plan_add_node(), for a symbolic link. */
 int plan_add_link(struct plan *plan, const char *ctr_path, const char *target,
 		  struct err *err);

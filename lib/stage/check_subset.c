@@ -5,16 +5,6 @@
 
 #include "base/text.h"
 
-static bool has_node(const struct plan *plan, const char *ctr_path)
-{
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		if (text_equals(plan->nodes[i].ctr.text, ctr_path)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The node by which @gpu is reached among others, if it leads to it at all; or NULL. */
 static const char *find_shared_node(const struct gpu *gpu)
 {
@@ -46,7 +36,7 @@ void check_subset_warn(const struct inventory *inv, const struct selection *sele
 		const struct gpu *first = NULL;
 		size_t n_others = 0;
 
-		if (!path || !has_node(plan, path) ||
+		if (!path || !plan_find_node(plan, path) ||
 		    !is_first_with_node(selection, i, path)) {
 			continue;
 		}
