@@ -23,10 +23,7 @@ struct table {
 
 static void table_clear(struct table *table)
 {
-	for (size_t i = 0; i < table->n_cells; i++) {
-		free(table->cells[i]);
-	}
-	free(table->cells);
+	free_texts(table->cells, table->n_cells);
 	*table = (struct table){0};
 }
 DEFINE_CLEANUP(struct table, table_clear)

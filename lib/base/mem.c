@@ -47,6 +47,14 @@ char *xstrdup(const char *text)
 	return copy_bytes(text, strlen(text));
 }
 
+void free_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(texts[i]);
+	}
+	free(texts);
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	char *text = NULL;

@@ -18,6 +18,9 @@ char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* An array of @n texts, and the texts; both may be NULL. */
+void free_texts(char **texts, size_t n);
+
 /**
  * xgrow() - Make room for one more element at the end of an array
  * @array:	from an earlier xgrow(), or NULL; taken

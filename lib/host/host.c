@@ -154,10 +154,7 @@ int host_read_alloc(const struct host *host, const char *path, size_t max, char 
 
 void names_clear(struct names *names)
 {
-	for (size_t i = 0; i < names->n; i++) {
-		free(names->name[i]);
-	}
-	free(names->name);
+	free_texts(names->name, names->n);
 	*names = (struct names){0};
 }
 

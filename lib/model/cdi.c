@@ -9,14 +9,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-static void clear_texts(char **texts, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(texts[i]);
-	}
-	free(texts);
-}
-
 static char **copy_texts(char *const *texts, size_t n)
 {
 	char **copy = n > 0 ? xcalloc(n, sizeof(*copy)) : NULL;
@@ -49,8 +41,8 @@ void cdi_hook_clear(struct cdi_hook *hook)
 {
 	free(hook->stage);
 	free(hook->path);
-	clear_texts(hook->args, hook->n_args);
-	clear_texts(hook->env, hook->n_env);
+	free_texts(hook->args, hook->n_args);
+	free_texts(hook->env, hook->n_env);
 	*hook = (struct cdi_hook){0};
 }
 
@@ -94,7 +86,7 @@ void cdi_edits_clear(struct cdi_edits *edits)
 	free(edits->nodes);
 	free(edits->mounts);
 	free(edits->hooks);
-	clear_texts(edits->env, edits->n_env);
+	free_texts(edits->env, edits->n_env);
 	free(edits->gids);
 	*edits = (struct cdi_edits){0};
 }
@@ -118,7 +110,7 @@ void cdi_registry_clear(struct cdi_registry *registry)
 		cdi_spec_clear(&registry->specs[i]);
 	}
 	free(registry->specs);
-	clear_texts(registry->problems, registry->n_problems);
+	free_texts(registry->problems, registry->n_problems);
 	*registry = (struct cdi_registry){0};
 }
 

@@ -13,25 +13,17 @@
 #include "base/text.h"
 #include "model/inventory.h"
 
-static void clear_texts(char **texts, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(texts[i]);
-	}
-	free(texts);
-}
-
 void driver_files_clear(struct driver_files *files)
 {
 	for (size_t i = 0; i < files->n_files; i++) {
 		free(files->files[i].host_path);
 		free(files->files[i].place);
-		clear_texts(files->files[i].links, files->files[i].n_links);
+		free_texts(files->files[i].links, files->files[i].n_links);
 	}
 	free(files->files);
 	free(files->version);
 	free(files->params);
-	clear_texts(files->warnings, files->n_warnings);
+	free_texts(files->warnings, files->n_warnings);
 	for (size_t i = 0; i < files->n_origins; i++) {
 		cdi_origin_clear(&files->origins[i]);
 	}
@@ -44,7 +36,7 @@ void driver_files_clear(struct driver_files *files)
 		cdi_hook_clear(&files->hooks[i]);
 	}
 	free(files->hooks);
-	clear_texts(files->env, files->n_env);
+	free_texts(files->env, files->n_env);
 	free(files->gids);
 	*files = (struct driver_files){0};
 }

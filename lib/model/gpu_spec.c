@@ -50,10 +50,7 @@ static void set_defaults(struct gpu_spec *spec)
 
 void gpu_spec_clear(struct gpu_spec *spec)
 {
-	for (size_t i = 0; i < spec->n_devices; i++) {
-		free(spec->devices[i]);
-	}
-	free(spec->devices);
+	free_texts(spec->devices, spec->n_devices);
 	free(spec->vendor);
 	free(spec->mode);
 	free(spec->model);

@@ -33,12 +33,6 @@ void plan_clear(struct plan *plan)
 		free(plan->files[i].content);
 		free(plan->files[i].description);
 	}
-	for (size_t i = 0; i < plan->n_env; i++) {
-		free(plan->env[i]);
-	}
-	for (size_t i = 0; i < plan->n_warnings; i++) {
-		free(plan->warnings[i]);
-	}
 	for (size_t i = 0; i < plan->n_hooks; i++) {
 		cdi_hook_clear(&plan->hooks[i]);
 	}
@@ -51,10 +45,10 @@ void plan_clear(struct plan *plan)
 	free(plan->links);
 	free(plan->mounts);
 	free(plan->files);
-	free(plan->env);
+	free_texts(plan->env, plan->n_env);
 	free(plan->additional_gids);
 	free(plan->own_dir);
-	free(plan->warnings);
+	free_texts(plan->warnings, plan->n_warnings);
 	*plan = (struct plan){0};
 }
 

@@ -240,10 +240,7 @@ bool selection_has(const struct selection *selection, const struct gpu *gpu)
 
 void selection_clear(struct selection *selection)
 {
-	for (size_t i = 0; i < selection->n_warnings; i++) {
-		free(selection->warnings[i]);
-	}
-	free(selection->warnings);
+	free_texts(selection->warnings, selection->n_warnings);
 	free(selection->gpus);
 	*selection = (struct selection){0};
 }
