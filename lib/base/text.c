@@ -67,6 +67,11 @@ int text_hex_to_u64(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int compare_numbers(uint32_t a, uint32_t b)
+{
+	return (a > b) - (a < b);
+}
+
 bool text_equals(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;

@@ -23,6 +23,9 @@ int text_to_u32(const char *text, size_t len, uint32_t *ret);
  */
 int text_hex_to_u64(const char *text, uint64_t *ret);
 
+/* For qsort() and the like: below, equal to or above 0. */
+int compare_numbers(uint32_t a, uint32_t b);
+
 bool text_equals(const char *a, const char *b);
 
 /* ASCII only: vendors and models are compared without case in every locale. */

@@ -70,11 +70,6 @@ static void list_compute_instances(const struct host *host, const char *dir,
 	}
 }
 
-static int compare_numbers(uint32_t a, uint32_t b)
-{
-	return (a > b) - (a < b);
-}
-
 static int compare_devices(const void *a_device, const void *b_device)
 {
 	const struct nvidia_mig_device *a = a_device;

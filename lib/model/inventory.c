@@ -56,11 +56,6 @@ bool pci_address_parse(const char *text, struct pci_address *ret)
 	return true;
 }
 
-static int compare_numbers(uint32_t a, uint32_t b)
-{
-	return (a > b) - (a < b);
-}
-
 int pci_address_compare(const struct pci_address *a, const struct pci_address *b)
 {
 	int r = compare_numbers(a->domain, b->domain);
