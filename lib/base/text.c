@@ -11,7 +11,7 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-int text_to_u32(const char *text, size_t len, uint32_t *ret)
+int text_to_u64(const char *text, size_t len, uint64_t *ret)
 {
 	uint64_t value = 0;
 
@@ -24,10 +24,27 @@ int text_to_u32(const char *text, size_t len, uint32_t *ret)
 		}
 	}
 	for (size_t i = 0; i < len; i++) {
-		value = value * 10 + (uint64_t)(text[i] - '0');
-		if (value > UINT32_MAX) {
+		uint64_t digit = (uint64_t)(text[i] - '0');
+
+		if (value > (UINT64_MAX - digit) / 10) {
 			return -ERANGE;
 		}
+		value = value * 10 + digit;
+	}
+	*ret = value;
+	return 0;
+}
+
+int text_to_u32(const char *text, size_t len, uint32_t *ret)
+{
+	uint64_t value;
+	int r = text_to_u64(text, len, &value);
+
+	if (r < 0) {
+		return r;
+	}
+	if (value > UINT32_MAX) {
+		return -ERANGE;
 	}
 	*ret = (uint32_t)value;
 	return 0;

@@ -272,32 +272,10 @@ bool host_exists(const struct host *host, const char *path)
 	return fd >= 0;
 }
 
-static int decimal_to_u64(const char *text, uint64_t *ret)
-{
-	uint64_t value = 0;
-
-	if (!*text) {
-		return -EINVAL;
-	}
-	for (; *text; text++) {
-		uint64_t digit = (uint64_t)(unsigned char)*text - '0';
-
-		if (digit > 9) {
-			return -EINVAL;
-		}
-		if (value > (UINT64_MAX - digit) / 10) {
-			return -ERANGE;
-		}
-		value = value * 10 + digit;
-	}
-	*ret = value;
-	return 0;
-}
-
 int host_parse_u64(const char *text, uint64_t *ret)
 {
 	return text_starts_with(text, "0x") ? text_hex_to_u64(text, ret)
-					    : decimal_to_u64(text, ret);
+					    : text_to_u64(text, strlen(text), ret);
 }
 
 int host_read_u64(const struct host *host, const char *path, uint64_t *ret)

@@ -70,24 +70,9 @@ static char *read_field(const char *text, size_t len)
 	return steal_ptr(&field);
 }
 
-/* A number as ledger_text_write() writes it: digits, no sign, no zero in front. */
 static bool read_number(const char *text, uint64_t *ret)
 {
-	uint64_t value = 0;
-
-	if (!*text || (text[0] == '0' && text[1])) {
-		return false;
-	}
-	for (; *text; text++) {
-		unsigned int digit = (unsigned int)(*text - '0');
-
-		if (digit > 9 || value > (UINT64_MAX - digit) / 10) {
-			return false;
-		}
-		value = value * 10 + digit;
-	}
-	*ret = value;
-	return true;
+	return text_to_u64(text, strlen(text), ret) == 0;
 }
 
 static bool read_sharing(const char *text, bool *ret)

@@ -67,6 +67,31 @@ Test(text, u32_reads_only_as_many_bytes_as_told)
 	cr_assert_eq(value, 1234);
 }
 
+Test(text, u64_reads_the_whole_range_and_no_more)
+{
+	uint64_t value = 0;
+
+	cr_assert_eq(text_to_u64("0", 1, &value), 0);
+	cr_assert_eq(value, 0);
+	cr_assert_eq(text_to_u64("18446744073709551615", 20, &value), 0);
+	cr_assert_eq(value, UINT64_MAX);
+	cr_assert_eq(text_to_u64("18446744073709551616", 20, &value), -ERANGE);
+	cr_assert_eq(text_to_u64("100000000000000000000", 21, &value), -ERANGE);
+	cr_assert_eq(value, UINT64_MAX);
+}
+
+Test(text, u64_has_one_spelling)
+{
+	static const char *const rows[] = {"", "01", "+1", "-1", " 1", "1 ", "0x1", "1/"};
+	uint64_t value = 7;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(text_to_u64(rows[i], strlen(rows[i]), &value), -EINVAL,
+			     "'%s'", rows[i]);
+	}
+	cr_assert_eq(value, 7);
+}
+
 Test(text, hex_reads_the_whole_range)
 {
 	static const struct {
