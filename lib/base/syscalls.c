@@ -3,9 +3,14 @@
 
 #include "base/syscalls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* openat2() gives EAGAIN when a rename or a mount anywhere on the machine came between its
+   steps while it resolved ".."; each new try is one system call. */
+#define OPEN_TRIES 64
 
 int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
 		uint64_t resolve)
@@ -17,6 +22,20 @@ int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
 	};
 
 	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+}
+
+int sys_open_in_root(int root_fd, const char *path, uint64_t flags)
+{
+	int fd = -1;
+
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		fd = sys_openat2(root_fd, path, flags, 0,
+				 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+		if (fd >= 0 || errno != EAGAIN) {
+			break;
+		}
+	}
+	return fd;
 }
 
 int sys_renameat2(int old_dir_fd, const char *old_path, int new_dir_fd,

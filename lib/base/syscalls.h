@@ -23,6 +23,17 @@ int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
 		uint64_t resolve);
 
 /**
+ * sys_open_in_root() - What a path means where a directory is the root
+ * @flags:	as above
+ *
+ * Absolute links and ".." stay in it; magic links are refused. A rename or a mount anywhere
+ * on the machine that comes between the steps of a resolution is tried again over.
+ *
+ * Return: a descriptor, or -1 with errno set.
+ */
+int sys_open_in_root(int root_fd, const char *path, uint64_t flags);
+
+/**
  * sys_renameat2() - renameat2(2)
  *
  * glibc's renameat2() without flags calls renameat(2), which a filter has to know as well.

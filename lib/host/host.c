@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,28 +20,15 @@
 #include "base/trusted_file.h"
 #include "host/cache.h"
 
-/* openat2() gives EAGAIN when a rename or a mount anywhere on the machine came between its
-   steps while it resolved ".."; each new try is one system call. */
-#define OPEN_TRIES 64
-
 /* Linux include/linux/kdev_t.h: 12 bits of major, 20 of minor. */
 #define MAJOR_MAX 0xfffU
 #define MINOR_MAX 0xfffffU
 
 int host_open_below(const struct host *host, const char *path, uint64_t flags)
 {
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		int fd = sys_openat2(host->root_fd, path, flags, 0,
-				     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	int fd = sys_open_in_root(host->root_fd, path, flags);
 
-		if (fd >= 0) {
-			return fd;
-		}
-		if (errno != EAGAIN) {
-			return -errno;
-		}
-	}
-	return -EAGAIN;
+	return fd >= 0 ? fd : -errno;
 }
 
 int host_open(const char *root_dir, struct host *ret, struct err *err)

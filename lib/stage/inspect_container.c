@@ -3,7 +3,6 @@
 
 #include "stage/inspect_container.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/syscalls.h"
-
-/* See host.c: EAGAIN where a rename anywhere came between the steps of a resolution. */
-#define OPEN_TRIES 64
 
 /*
  * A C library: its loader's place, which is part of the ABI, and the directories that the
@@ -63,20 +59,10 @@ static const struct system compat = {
 /* Is something of this type there, through links that stay in the root? */
 static bool is_there(int root_fd, const char *path, mode_t type)
 {
+	autoclose int fd = sys_open_in_root(root_fd, path, O_PATH);
 	struct stat st;
 
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		autoclose int fd = sys_openat2(root_fd, path, O_PATH, 0,
-					       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-
-		if (fd >= 0) {
-			return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
-		}
-		if (errno != EAGAIN) {
-			break;
-		}
-	}
-	return false;
+	return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
 }
 
 static bool has_libc(int root_fd, const char *dir)

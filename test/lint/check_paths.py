@@ -26,8 +26,8 @@ FORBIDDEN = {
         chown lchown fchownat utime utimes utimensat truncate statfs statvfs getxattr lgetxattr
         setxattr lsetxattr listxattr llistxattr removexattr lremovexattr inotify_add_watch
         fanotify_mark name_to_handle_at acct swapon swapoff quotactl uselib
-        mount umount umount2 open_tree move_mount fsopen fspick mount_setattr sys_openat2 sys_renameat2
-        connect
+        mount umount umount2 open_tree move_mount fsopen fspick mount_setattr sys_openat2
+        sys_open_in_root sys_renameat2 connect
         bind shm_open sem_open mq_open json_load_file json_dump_file""",
     "starts a program or loads code": """
         system popen posix_spawn posix_spawnp execl execlp execle execv execve execvp execvpe
@@ -167,6 +167,7 @@ ALLOWED = {
     },
     "lib/base/syscalls.c": {
         "sys_openat2": "its definition",
+        "sys_open_in_root": "its definition",
         "sys_renameat2": "the function itself",
     },
     "lib/base/trusted_file.c": {
@@ -179,12 +180,14 @@ ALLOWED = {
         "readlinkat": "/proc/self/fd/N: the kernel's name for a descriptor",
     },
     "lib/host/host.c": {
-        "sys_openat2": "the host root, then below its descriptor",
+        "sys_openat2": "the host root",
+        "sys_open_in_root": "below the host root's descriptor",
         "readlinkat": "the empty path: the link's descriptor itself",
         "faccessat": "the empty path: the node's descriptor itself",
     },
     "lib/stage/inspect_container.c": {
-        "sys_openat2": "the rootfs by its path, then below its descriptor",
+        "sys_openat2": "the rootfs by its path",
+        "sys_open_in_root": "below the rootfs's descriptor",
     },
     "lib/oci/config.c": {
         "open": "the bundle's directory, as the runtime names it",
