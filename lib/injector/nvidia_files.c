@@ -32,7 +32,6 @@
 #include "injector/nvidia_names.h"
 
 #define VERSION_PATH  NVIDIA_PROC_DIR "/version"
-#define PARAMS_PATH   NVIDIA_PROC_DIR "/params"
 #define LD_CACHE_PATH "/etc/ld.so.cache"
 
 /* Source of the flags: glibc sysdeps/generic/ldconfig.h. */
@@ -374,7 +373,7 @@ char *nvidia_read_params(const struct host *host)
 	char text[LIMIT_ATTRIBUTE_BYTES];
 	char *value;
 
-	if (host_read(host, PARAMS_PATH, text, sizeof(text)) < 0) {
+	if (host_read(host, NVIDIA_PARAMS_PATH, text, sizeof(text)) < 0) {
 		return NULL;
 	}
 	value = strstr(text, option);

@@ -7,7 +7,8 @@
 /* Where the driver's files are in a container. */
 #define NVIDIA_OWN_DIR "/run/oci-gpu-hook/nvidia"
 
-#define NVIDIA_PROC_DIR "/proc/driver/nvidia"
+#define NVIDIA_PROC_DIR	   "/proc/driver/nvidia"
+#define NVIDIA_PARAMS_PATH NVIDIA_PROC_DIR "/params"
 
 /* Of the running driver; free() it. NULL: it does not say. */
 char *nvidia_read_version(const struct host *host);

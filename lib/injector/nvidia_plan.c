@@ -13,8 +13,6 @@
 #include "base/mem.h"
 #include "injector/nvidia_files.h"
 
-#define PARAMS_PATH "/proc/driver/nvidia/params"
-
 const char *nvidia_link_dir(enum driver_file_kind kind, const struct container *ctr)
 {
 	switch (kind) {
@@ -99,7 +97,7 @@ int nvidia_contribute_files(const struct driver_files *files, const struct conta
 		r = add_rest(files, plan, err);
 	}
 	if (r == 0 && files->params) {
-		r = plan_add_file(plan, PARAMS_PATH, files->params,
+		r = plan_add_file(plan, NVIDIA_PARAMS_PATH, files->params,
 				  "params with ModifyDeviceFiles: 0", err);
 	}
 	if (r == 0 && plan->n_mounts + plan->n_files > 0 && !plan->own_dir) {
