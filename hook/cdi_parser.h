@@ -49,8 +49,8 @@ int cdi_parser_start(struct cdi_parser *parser, const struct host *host,
  * @kind:	of the devices that are wanted: "vendor.com/class"
  * @ret:	cdi_registry_clear() it. A file that says nothing, or that a stranger could have
  *		written, is one of its problems
- * @err:	EBADMSG: the child was killed, or its answer is none; ETIMEDOUT; EAGAIN: files have
- *		appeared since cdi_parser_start()
+ * @err:	EBADMSG: the child was killed, or its answer is none; ETIMEDOUT; EAGAIN: files
+ *		have appeared since cdi_parser_start()
  */
 int cdi_parser_ask(struct cdi_parser *parser, const struct host *host, const char *kind,
 		   struct cdi_registry *ret, struct err *err);

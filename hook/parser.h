@@ -32,8 +32,8 @@ struct parser_input {
 
 /**
  * parser_run() - Parse in a child
- * @ret:	filled on success; where the parser found an error in state or config, it has the
- *		settings alone. What is wrong with the settings is in there and no error.
+ * @ret:	filled on success; where the parser found an error in state or config, it has
+ *		the settings alone. What is wrong with the settings is in there and no error.
  *		parsed_clear() it
  * @err:	what the parser found; EBADMSG: the child was killed, or its reply is none;
  *		ETIMEDOUT

@@ -40,9 +40,9 @@ void sandbox_guard_stderr(void);
  * @parent:	whoever forked us
  * @memory_bytes: what malloc() can give out from now on, in all
  *
- * No capability, an uid of its own, in a user namespace nobody's, where we may change to it, a limit of time, death with
- * @parent, and seccomp's strict mode: read, write and exit are all that is left. End with
- * sandbox_exit_parser(), since exit() and _exit() are not.
+ * No capability, an uid of its own, in a user namespace nobody's, where we may change to
+ * it, a limit of time, death with @parent, and seccomp's strict mode: read, write and exit
+ * are all that is left. End with sandbox_exit_parser(), since exit() and _exit() are not.
  *
  * Should: come right behind the fork, with all that is to be parsed read into memory.
  * Mustn't: be called in the process that goes on.

@@ -5,10 +5,11 @@
  *
  * What the runtime is told from the start it keeps: through systemd's re-applying of a unit,
  * an update of the container, and a restart. Nodes, device rules, mounts, variables,
- * groups and the hooks of others are written into the configuration. Links and files with our own content have no
- * words there, and with them goes all of the directory of our own: they are left to our hook
- * at createRuntime. That is always registered in the configuration itself where it is not
- * yet, since it also keeps the GPUs from others; precreate knows no process to do so for.
+ * groups and the hooks of others are written into the configuration. Links and files with
+ * our own content have no words there, and with them goes all of the directory of our own:
+ * they are left to our hook at createRuntime. That is always registered in the configuration
+ * itself where it is not yet, since it also keeps the GPUs from others; precreate knows no
+ * process to do so for.
  */
 
 #include <stdbool.h>

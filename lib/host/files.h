@@ -47,8 +47,8 @@ int host_dir_list(const struct host_dir *dir,
  */
 int host_dir_open_file(const struct host_dir *dir, const char *name, char **ret_path);
 
-/* Opens a regular file for reading, and gives its real path; free() it. Return: a descriptor, or
-   negative errno (-EINVAL: of another type). */
+/* Opens a regular file for reading, and gives its real path; free() it. Return: a
+   descriptor, or negative errno (-EINVAL: of another type). */
 int host_open_file(const struct host *host, const char *path, char **ret_path);
 
 /**

@@ -22,8 +22,9 @@ struct drm_devices;
 
 struct host {
 	int root_fd;
-	/* Where the user-space files of a driver are, as the operator says, maybe with a /dev of
-	   their own: the root of a driver container. Borrowed; NULL: among the host's. */
+	/* Where the user-space files of a driver are, as the operator says, maybe with a
+	   /dev of their own: the root of a driver container. Borrowed; NULL: among the
+	   host's. */
 	const char *driver_root;
 	/* What is read once only. Made by host_open() and host_open_root(), and filled by those who
 	   first need it: drm.c, files.c, host_char_major(). */
@@ -85,7 +86,8 @@ int host_readlink_name(const struct host *host, const char *path, char **ret);
 
 bool host_exists(const struct host *host, const char *path);
 
-/* A whole text that is a number, decimal or "0x..." hexadecimal. Return: 0, -EINVAL, -ERANGE. */
+/* A whole text that is a number, decimal or "0x..." hexadecimal. Return: 0, -EINVAL,
+   -ERANGE. */
 int host_parse_u64(const char *text, uint64_t *ret);
 
 /**

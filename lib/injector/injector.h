@@ -27,9 +27,11 @@ struct cdi_wish {
 
 struct gpu_injector {
 	const char *vendor;
-	/* To say which driver is missing: PCI vendor, or 0: none, and the two below are NULL. */
+	/* To say which driver is missing: PCI vendor, or 0: none, and the two below are
+	   NULL. */
 	uint32_t pci_vendor;
-	/* Kernel drivers, up to NULL: one of them is bound to a GPU that the probe can find. */
+	/* Kernel drivers, up to NULL: one of them is bound to a GPU that the probe can
+	   find. */
 	const char *const *drivers;
 	/* "modprobe amdgpu": what binds one. */
 	const char *load_advice;
@@ -38,27 +40,28 @@ struct gpu_injector {
 	   opens a GPU node. A DRM device that @inv has already is left alone. */
 	int (*probe)(const struct host *host, struct inventory *inv, struct err *err);
 
-	/* Looks for the files of the driver that go with a chosen GPU into the container; NULL:
-	   the vendor's GPUs need none. For every GPU that is chosen once, and never for `list`.
-	   No file there = a warning in @ret, not an error. */
+	/* Looks for the files of the driver that go with a chosen GPU into the container;
+	   NULL: the vendor's GPUs need none. For every GPU that is chosen once, and never
+	   for `list`. No file there = a warning in @ret, not an error. */
 	int (*find_files)(const struct host *host, const struct gpu_spec *spec,
 			  const struct container *ctr, struct driver_files *ret,
 			  struct err *err);
 
-	/* What its devices are called in specifications; NULL: none are read, and the two below
-	   are NULL as well. */
+	/* What its devices are called in specifications; NULL: none are read, and the two
+	   below are NULL as well. */
 	const char *cdi_kind;
 
 	/* A cheap look: is its driver loaded, and are its files not where they mostly are? */
 	bool (*may_need_cdi)(const struct host *host);
 
-	/* Instead of find_files: those that the specifications list for the chosen GPUs. An error
-	   means that they cannot be used. */
+	/* Instead of find_files: those that the specifications list for the chosen GPUs. An
+	   error means that they cannot be used. */
 	int (*read_cdi)(const struct host *host, const struct cdi_wish *wish,
 			struct driver_files *ret, struct err *err);
 
-	/* Pure: facts of one chosen GPU, the files of its driver and the container -> entries of the plan. No system
-	   calls. Identical entries merge; one path with different content is an error. */
+	/* Pure: facts of one chosen GPU, the files of its driver and the container ->
+	   entries of the plan. No system calls. Identical entries merge; one path with
+	   different content is an error. */
 	int (*contribute)(const struct gpu *gpu, const struct gpu_spec *spec,
 			  const struct container *ctr, struct plan *plan,
 			  struct err *err);

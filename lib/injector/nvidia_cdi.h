@@ -59,7 +59,8 @@ int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *wh
 
 /**
  * nvidia_cdi_read_files() - Mounts of all parts
- * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is none
+ * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is
+ *		none
  *
  * Of two mounts for one place the last counts, as it would cover the other.
  */

@@ -183,8 +183,8 @@ void nvidia_cdi_leave_out(const struct nvidia_cdi_reader *reader, const char *pa
 			  reader->file, path, why);
 }
 
-/* One of another machine, or no library at all, is a file like any other. Return: 0, or negative
-   errno. */
+/* One of another machine, or no library at all, is a file like any other. Return: 0, or
+   negative errno. */
 static int look_at_library(int fd, const char *path, struct elf_library *library,
 			   enum driver_file_kind *ret)
 {

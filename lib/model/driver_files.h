@@ -49,8 +49,8 @@ struct driver_files {
 	char **warnings;
 	size_t n_warnings;
 
-	/* What a specification asks for besides; where the files were found on the host there is
-	   nothing of all this. */
+	/* What a specification asks for besides; where the files were found on the host
+	   there is nothing of all this. */
 	struct cdi_origin *origins;
 	size_t n_origins;
 	struct device_node *nodes; /* of no GPU */

@@ -42,8 +42,8 @@ struct gpu_spec {
 
 	char *mode; /* as written, or NULL; ignored on Linux */
 
-	/* Ids as written: "amd:0", index, PCI address, UUID or render node name. None stands twice,
-	   compared without case; that two mean one GPU is found later. */
+	/* Ids as written: "amd:0", index, PCI address, UUID or render node name. None stands
+	   twice, compared without case; that two mean one GPU is found later. */
 	char **devices;
 	size_t n_devices;
 

@@ -92,8 +92,8 @@ struct plan {
 	size_t n_additional_gids;
 	struct cdi_hook *hooks; /* others' programs, for the runtime to run */
 	size_t n_hooks;
-	/* The devices of CDI specifications that mounts, variables, groups and hooks are of; none:
-	   the host was looked at instead. */
+	/* The devices of CDI specifications that mounts, variables, groups and hooks are of;
+	   none: the host was looked at instead. */
 	struct cdi_origin *origins;
 	size_t n_origins;
 	/* A directory of our own in the container, made for this plan: a small tmpfs, read-only

@@ -64,8 +64,8 @@ int cdi_read_array(const json_t *array, const char *path, cdi_reader *read,
 /* Is it text, or what cdi_read_text() makes text of? */
 bool cdi_is_text(const json_t *value, const struct cdi_document *doc);
 
-/* Text that is not empty, to free(). Of YAML also a number or a truth value, as sigs.k8s.io/yaml
-   makes text of them for CDI's library. */
+/* Text that is not empty, to free(). Of YAML also a number or a truth value, as
+   sigs.k8s.io/yaml makes text of them for CDI's library. */
 int cdi_read_text(const json_t *value, const char *path, const struct cdi_document *doc,
 		  char **ret, struct err *err);
 

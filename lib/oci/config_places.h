@@ -65,8 +65,8 @@ struct config_places {
 /**
  * config_places_find() - Look for the places
  * @text:	valid JSON, as jansson has found
- * @err:	EINVAL: a member has the right name in another case, which a runtime written in Go
- *		takes for the same; or the text is no JSON
+ * @err:	EINVAL: a member has the right name in another case, which a runtime written in
+ *		Go takes for the same; or the text is no JSON
  */
 int config_places_find(const char *text, size_t len, struct config_places *ret,
 		       struct err *err);

@@ -266,7 +266,8 @@ static void say_alike(struct line *line, const struct gpu_spec *spec,
 	say_reason(line, gpus[first], spec, n_alike == 1);
 }
 
-/* Why the GPUs that may be meant do not all count, each reason once. Return: is there any? */
+/* Why the GPUs that may be meant do not all count, each reason once. Return: is there
+   any? */
 static bool say_rejected(struct line *line, const struct gpu_spec *spec,
 			 const struct inventory *inv, enum meaning meaning)
 {
@@ -368,8 +369,8 @@ int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 	return err_set(err, ENOENT, "%s", line.text);
 }
 
-/* "; name it by its PCI address, its render node or its vendor and index": what tells these
-   two apart. */
+/* "; name it by its PCI address, its render node or its vendor and index": what tells
+   these two apart. */
 static void say_ways_to_name(struct line *line, const struct gpu *first,
 			     const struct gpu *second)
 {

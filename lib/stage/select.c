@@ -117,8 +117,8 @@ static bool has_name(const struct gpu *gpu, const char *id)
 	       (render && text_equals(render, id));
 }
 
-/* A part has its GPU's address. Who writes that means the GPU, which says why it is no use as
-   a whole, where it is here; in the inventory it comes before its parts. */
+/* A part has its GPU's address. Who writes that means the GPU, which says why it is no
+   use as a whole, where it is here; in the inventory it comes before its parts. */
 static bool is_part_of(const struct gpu *gpu, const struct gpu *whole)
 {
 	return gpu->partition != NO_PARTITION && whole->partition == NO_PARTITION &&

@@ -14,7 +14,8 @@
 #include "backend/apply/devrules.h"
 #include "base/err.h"
 
-/* Programs on one cgroup. Source: Linux include/linux/bpf-cgroup-defs.h, BPF_CGROUP_MAX_PROGS. */
+/* Programs on one cgroup. Source: Linux include/linux/bpf-cgroup-defs.h,
+   BPF_CGROUP_MAX_PROGS. */
 #define BPF_PROGRAMS_MAX 64U
 
 struct bpf_attached {

@@ -56,8 +56,8 @@ int own_dir_prepare(const struct plan *plan, const char *mount_label,
  * @err:	EEXIST: another mount is there; ELOOP, EXDEV as ctr_dirs_open_parent() and
  *		ctr_dir_check_may_change()
  *
- * One of ours that is there already with the same files is taken, and the rest of the run is on it;
- * what a run that was killed has left out is made up for.
+ * One of ours that is there already with the same files is taken, and the rest of the run
+ * is on it; what a run that was killed has left out is made up for.
  */
 int own_dir_attach(struct own_dir *dir, const struct bind_sources *sources,
 		   struct rootfs *rootfs, struct err *err);
