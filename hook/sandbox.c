@@ -92,8 +92,8 @@ void sandbox_start(void)
 	raise_limits();
 }
 
-/* Numbers of /dev/null and of terminals: a serial line is none, since what it is connected to may
-   do what it is told. Source: Linux Documentation/admin-guide/devices.txt. */
+/* Numbers of /dev/null and of terminals: a serial line is none, since what it is connected
+   to may do what it is told. Source: Linux Documentation/admin-guide/devices.txt. */
 static bool is_null_or_screen(dev_t device)
 {
 	unsigned int major_ = major(device);

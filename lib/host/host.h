@@ -26,8 +26,8 @@ struct host {
 	   /dev of their own: the root of a driver container. Borrowed; NULL: among the
 	   host's. */
 	const char *driver_root;
-	/* What is read once only. Made by host_open() and host_open_root(), and filled by those who
-	   first need it: drm.c, files.c, host_char_major(). */
+	/* What is read once only. Made by host_open() and host_open_root(), and filled by
+	   those who first need it: drm.c, files.c, host_char_major(). */
 	struct host_cache *cache;
 };
 

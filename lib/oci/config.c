@@ -277,9 +277,10 @@ static int read_is_sandbox(const json_t *annotations, bool *ret, struct err *err
 }
 
 /*
- * Kubernetes gives each of its containers a cgroup. Podman copies annotations of the image, those
- * of Kubernetes too, so that an image could put a request of its own in front of the operator's;
- * but its cgroups have libpod in their names, or there is none, and no image changes that.
+ * Kubernetes gives each of its containers a cgroup. Podman copies annotations of the image,
+ * those of Kubernetes too, so that an image could put a request of its own in front of the
+ * operator's; but podman's cgroups have libpod in their names, or there is none, and no image
+ * changes that.
  * Source: podman libpod/container_internal_linux.go, getOCICgroupPath().
  */
 static int read_is_in_pod(const json_t *config, bool *ret, struct err *err)

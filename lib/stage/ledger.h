@@ -32,9 +32,9 @@ struct ledger {
 	int proc_fd;
 	char *boot_id;
 	struct holders holders; /* after ledger_load() */
-	/* Why who has what is not known. From ledger_open(), with `dir_fd` -1: there is no state
-	   directory, and none was to be or could be made. From lease_look(), whatever `dir_fd`
-	   is: there is a ledger, and it cannot be read. */
+	/* Why who has what is not known. From ledger_open(), with `dir_fd` -1: there is no
+	   state directory, and none was to be or could be made. From lease_look(), whatever
+	   `dir_fd` is: there is a ledger, and it cannot be read. */
 	struct err absence;
 };
 
