@@ -40,6 +40,7 @@ Test(dbus, who_does_not_answer_is_not_waited_for_longer_than_said)
 	autoclose int fd = listen_and_be_silent();
 	struct err err = {0};
 
+	cr_assert_geq(fd, 0);
 	cr_expect_eq(dbus_connect(DBUS_SYSTEMD, deadline_clock_ms() + 300, &dbus, &err),
 		     -ETIMEDOUT);
 	cr_expect_str_eq(err.msg, "'" SYSTEMD "': no answer in time");
@@ -51,6 +52,7 @@ Test(dbus, at_the_deadline_too_it_is_the_answer_that_has_not_come, .timeout = 20
 	autoclose int fd = listen_and_be_silent();
 	struct err err = {0};
 
+	cr_assert_geq(fd, 0);
 	deadline_start(1, 100);
 	cr_expect_eq(
 		dbus_connect(DBUS_SYSTEMD, deadline_clock_ms() + 100000, &dbus, &err),

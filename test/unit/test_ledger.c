@@ -222,6 +222,7 @@ Test(ledger, boot_id_that_is_no_file_of_a_procfs_is_refused)
 	autoclose int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	struct err err = {0};
 
+	cr_assert_geq(fd, 0);
 	mount_in_ours(file, "/proc/sys/kernel/random/boot_id", NULL, MS_BIND, NULL);
 	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EXDEV);
 	cr_expect_str_eq(err.msg, "open '/proc/sys/kernel/random/boot_id': "
