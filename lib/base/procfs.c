@@ -63,19 +63,6 @@ int procfs_open(struct err *err)
 	return steal_fd(&fd);
 }
 
-int procfs_open_sys(int proc_fd, const char *path)
-{
-	autoclose int fd = sys_openat2(proc_fd, path, O_RDONLY, 0,
-				       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-					       RESOLVE_NO_MAGICLINKS);
-	struct statfs fs;
-
-	if (fd < 0 || fstatfs(fd, &fs) < 0) {
-		return -errno;
-	}
-	return fs.f_type == PROC_SUPER_MAGIC ? steal_fd(&fd) : -EXDEV;
-}
-
 static int read_field(const char *fields, int field, uint64_t *ret)
 {
 	char *end;

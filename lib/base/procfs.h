@@ -20,19 +20,6 @@
 int procfs_open(struct err *err);
 
 /**
- * procfs_open_sys() - Open a file below /proc/sys for reading
- * @proc_fd:	from procfs_open()
- * @path:	below /proc: "sys/kernel/..."
- *
- * Engines bind /proc/sys onto itself to make it read-only, so where the hook runs in a
- * container there is a mount on the way; what it leads to must be a procfs's.
- *
- * Return: a descriptor to close; -EXDEV: of another file system; else negative errno.
- * Source: Moby oci/defaults.go, ReadonlyPaths.
- */
-int procfs_open_sys(int proc_fd, const char *path);
-
-/**
  * procfs_start_time() - When did a process start?
  * @proc_fd:	from procfs_open()
  * @ret:	clock ticks since boot: with the number it is one process and no later one

@@ -61,11 +61,23 @@ char *ledger_default_dir(void)
 static int read_boot_id(int proc_fd, char **ret, struct err *err)
 {
 	struct bytes text = {0};
-	autoclose int fd = procfs_open_sys(proc_fd, BOOT_ID);
+	struct err doubt = {0};
+	autoclose int fd = sys_openat2(proc_fd, BOOT_ID, O_RDONLY | O_NONBLOCK, 0,
+				       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+					       RESOLVE_NO_MAGICLINKS);
 	int r;
 
 	if (fd < 0) {
-		return err_sys(err, -fd, "open '/proc/" BOOT_ID "'");
+		return err_sys(err, errno, "open '/proc/" BOOT_ID "'");
+	}
+	/* Where the hook runs in a container, its engine may have bound /proc/sys onto itself,
+	   to make it read-only, or its manager a file of root's over this one, which is then
+	   another one after each start, as wanted. Source: Moby oci/defaults.go,
+	   ReadonlyPaths; LXC src/lxc/conf.c, lxc_setup_boot_id(). */
+	trusted_fd_check(fd, TRUSTED_OWNER_SYSTEM, "'/proc/" BOOT_ID "'", &doubt);
+	if (doubt.code != 0) {
+		*err = doubt;
+		return -err->code;
 	}
 	r = read_all(fd, "'/proc/" BOOT_ID "'", BOOT_ID_MAX_BYTES, -1, &text, err);
 	if (r < 0) {

@@ -216,17 +216,25 @@ Test(ledger, proc_sys_that_is_bound_onto_itself_is_fine)
 	cr_expect_eq(strlen(ledger.boot_id), 36);
 }
 
-Test(ledger, boot_id_that_is_no_file_of_a_procfs_is_refused)
+/* As LXC and systemd-nspawn do it. */
+Test(ledger, boot_id_may_be_a_file_of_roots_alone)
 {
+	static const char id[] = "0f0e0d0c-0b0a-4009-8807-060504030201\n";
 	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
-	autoclose int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	autoclose int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
 	struct err err = {0};
 
 	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, id, strlen(id)), (ssize_t)strlen(id));
 	mount_in_ours(file, "/proc/sys/kernel/random/boot_id", NULL, MS_BIND, NULL);
-	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EXDEV);
-	cr_expect_str_eq(err.msg, "open '/proc/sys/kernel/random/boot_id': "
-				  "Invalid cross-device link");
+	open_ledger(&ledger);
+	cr_expect_eq(strlen(ledger.boot_id), 36);
+	cr_expect_eq(memcmp(ledger.boot_id, id, 36), 0);
+	ledger_close(&ledger);
+
+	cr_assert_eq(fchmod(fd, 0666), 0);
+	cr_expect_eq(ledger_open(dir, true, &ledger, &err), -EPERM);
+	cr_expect(strstr(err.msg, "'/proc/sys/kernel/random/boot_id'"), "%s", err.msg);
 }
 
 Test(ledger, dead_holders_go_and_live_ones_stay)
