@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backend/edit_config.h"
@@ -134,6 +135,26 @@ static int carry_out(const struct cli *cli, struct request *request,
 	return r < 0 ? r : edit(cli, request, outcome, text, own_path, ret, err);
 }
 
+/*
+ * Since 2026 podman opens the file that this annotation names, as root, on the host, to append,
+ * and copies what the hook writes there: all of config.json, with the words of the image, in
+ * a file of the image's choice. Podman is who wrote the text, without escapes for letters; where
+ * in it they stand is not looked into, since they are odd enough anywhere.
+ * Source: container-libs pull request 1089, RuntimeConfigFilterWithOptions().
+ */
+#define COPY_ANNOTATION "run.oci.hooks.stdout"
+
+static int check_not_copied(const struct bytes *text, struct err *err)
+{
+	if (!memmem(text->data, text->len, COPY_ANNOTATION, strlen(COPY_ANNOTATION))) {
+		return 0;
+	}
+	return err_set(err, EPERM,
+		       "write config.json: it has the annotation '" COPY_ANNOTATION
+		       "', and podman would copy all of it into the file that it names; "
+		       "remove the annotation, or register createRuntime instead");
+}
+
 int run_precreate(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
@@ -148,6 +169,9 @@ int run_precreate(const struct cli *cli, struct report *report, struct err *err)
 	r = find_own_path(own_path, err);
 	if (r == 0) {
 		r = request_read_config(cli, own_path, &request, &text, err);
+	}
+	if (r == 0) {
+		r = check_not_copied(&text, err);
 	}
 	if (r == 0 && !request_is_asking(&request)) {
 		r = write_text(&text, err);

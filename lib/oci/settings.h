@@ -21,7 +21,7 @@
 /* Where the log goes. The one line of an error is on standard error in any case. */
 enum log_target {
 	LOG_TARGET_SYSLOG, /* default */
-	LOG_TARGET_STDERR, /* there alone */
+	LOG_TARGET_STDERR, /* there alone, if it can be written at all */
 	LOG_TARGET_NONE,
 	LOG_TARGET_FILE,
 	LOG_TARGET_COUNT,

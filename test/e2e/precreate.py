@@ -356,6 +356,20 @@ class Suite:
             "read config.json: member 'Mounts': it is spelled 'mounts', and some runtimes take "
             "both for the same")
 
+    def a_copy_for_a_file_of_the_images_choice(self):
+        """podman makes it, of whatever is written here: with a request, and without one."""
+        problems = []
+        for request in ("amd:1", "0", None):
+            annotations = {"run.oci.hooks.stdout": "/etc/ld.so.preload"}
+            if request is not None:
+                annotations[KEY] = request
+            problems += self.refuses(
+                minimal(annotations=annotations),
+                "write config.json: it has the annotation 'run.oci.hooks.stdout', and podman "
+                "would copy all of it into the file that it names; remove the annotation, or "
+                "register createRuntime instead")
+        return problems
+
     def too_few(self):
         return self.refuses(minimal(annotations={KEY: "amd:5"}),
                             "select GPUs: 5 amd GPUs asked, 1 found")
