@@ -142,7 +142,7 @@ static int add_mount(struct additions *additions, const struct plan_mount *mount
 	}
 	switch (mount->kind) {
 	case MOUNT_SOCKET:
-		options = json_pack("[s,s,s,s,s]", "bind", "rw", "nosuid", "nodev",
+		options = json_pack("[s,s,s,s,s]", "bind", "ro", "nosuid", "nodev",
 				    "noexec");
 		break;
 	case MOUNT_FILE:

@@ -156,7 +156,7 @@ static json_t *json_mounts(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct plan_mount *mount = &plan->mounts[i];
 		json_t *options = mount->kind == MOUNT_SOCKET
-					  ? json_pack("[s, s, s, s, s]", "rw", "nosuid",
+					  ? json_pack("[s, s, s, s, s]", "ro", "nosuid",
 						      "nodev", "noexec", "bind")
 					  : json_pack("[s, s, s, s]", "ro", "nosuid",
 						      "nodev", "bind");

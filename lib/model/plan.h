@@ -59,7 +59,7 @@ struct plan_link {
 
 enum mount_kind {
 	MOUNT_FILE,   /* a regular file: read-only, nosuid, nodev */
-	MOUNT_SOCKET, /* a socket of a host daemon: read-write, nosuid, nodev, noexec */
+	MOUNT_SOCKET, /* a socket of a host daemon: the same, and noexec */
 	MOUNT_KIND_COUNT,
 };
 

@@ -10,7 +10,9 @@ driver's files are found on the host, or a CDI specification names them and thei
 
 import os
 import resource
+import socket
 import struct
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -83,6 +85,8 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 class Suite(Attacker):
+    a_library = f"{DEBIAN}/libcuda.so.{VERSION}"
+
     def __init__(self, hook, turns):
         super().__init__(hook)
         self.turns = turns
@@ -134,6 +138,55 @@ class Suite(Attacker):
             mounts = [path for path in stage.mounts() if path.startswith(OWN_DIR)]
         problems = [] if result.returncode == 0 else [result.stderr]
         return problems if len(mounts) == 1 + self.n_mounts else [*problems, f"{mounts}"]
+
+    def joined_namespace_with_group(self):
+        """Its owner is none of the namespace's, but whoever has its group may write it."""
+        library = f"{self.host}{self.a_library}"
+        os.chown(library, 0, 100005)
+        os.chmod(library, 0o664)
+        try:
+            return self.joined_namespace(
+                100000, "the container's user namespace has the host's group 100005, which may "
+                "write it")
+        finally:
+            os.chown(library, 0, 0)
+            os.chmod(library, 0o755)
+
+    # ---- a daemon's socket -------------------------------------------------------------------
+
+    TAMPER = """
+import os, socket, sys
+for change in (lambda path: os.chmod(path, 0o777), lambda path: os.chown(path, 1, 1)):
+    try:
+        change(sys.argv[1])
+        print("the host's socket was changed")
+    except OSError as error:
+        if error.errno != 30:
+            print(error)
+socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+"""
+
+    def socket_of_a_daemon(self):
+        """Root in the container is the host's: it may talk to the daemon, and no more."""
+        place = f"{self.host}/run/nvidia-persistenced"
+        os.makedirs(place, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(f"{place}/socket")
+            daemon.listen()
+            try:
+                with Stage(self.image()) as stage:
+                    result = self.call(stage.state())
+                    found = [path for path in stage.mounts() if path.endswith("d/socket")]
+                    if result.returncode != 0 or not found:
+                        return [f"no socket: {stage.mounts()}, {result.stderr!r}"]
+                    tried = subprocess.run(
+                        ["nsenter", f"--mount=/proc/{stage.pid}/ns/mnt", sys.executable, "-c",
+                         self.TAMPER, f"{stage.bundle.rootfs}{found[0]}"], text=True,
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                        timeout=30)
+            finally:
+                os.unlink(f"{place}/socket")
+        return tried.stdout
 
     # ---- directories of libraries ------------------------------------------------------------
 
@@ -375,6 +428,10 @@ class Suite(Attacker):
             0, "the container's user namespace has the host's user 0, who owns it")
         yield "a namespace that is joined has other users", \
             lambda: self.joined_namespace(100000)
+        yield "a namespace that is joined has a group that may write the files", \
+            self.joined_namespace_with_group
+        if type(self) is Suite:  # pylint: disable=unidiomatic-typecheck
+            yield "the socket of a daemon stays as it is", self.socket_of_a_daemon
         yield "a merged /usr is no attack", self.merged_usr
         yield from self.places()
         for what, *how in OTHERS:
@@ -397,6 +454,8 @@ class Suite(Attacker):
 
 class Cdi(Suite):
     """Also with a place that no other image has to have, as the specification names it."""
+
+    a_library = f"/opt/driver/lib/libcuda.so.{VERSION}"
 
     def __init__(self, hook, turns):
         super().__init__(hook, turns)

@@ -125,21 +125,43 @@ static int clone_host_node(const struct plan_node *node, int host_root_fd,
 
 /*
  * Our mounts are not locked in a user namespace that was there before them: its root can make
- * them writable, and is stopped by nothing if the file's owner is one of its users. Of a
- * namespace that config.json makes the plan knows; one that is joined is seen here alone.
+ * them writable, and is stopped by nothing if the file's owner is one of its users, or whoever
+ * may write it. To write to a socket is what it is there for. Of a namespace that config.json
+ * makes the plan knows; one that is joined is seen here alone.
  */
-static int check_owner(const struct plan_mount *mount, const struct ctr_process *process,
-		       uid_t owner, struct err *err)
+static int check_writers(const struct plan_mount *mount,
+			 const struct ctr_process *process, const struct stat *st,
+			 struct err *err)
 {
-	if (process->is_rootless || !id_map_has_outside(&process->uid_map, owner)) {
+	if (process->is_rootless || process->uid_map.n == 0) {
 		return 0;
 	}
-	return err_set(
-		err, EPERM,
-		"clone host file '%s': the container's user namespace has the "
-		"host's user %u, who owns it, so that its root could change it; map "
-		"other ids (podman --userns auto)",
-		mount->host.text, owner);
+	if (id_map_has_outside(&process->uid_map, st->st_uid)) {
+		return err_set(
+			err, EPERM,
+			"clone host file '%s': the container's user namespace has the "
+			"host's user %u, who owns it, so that its root could change "
+			"it; map other ids (podman --userns auto)",
+			mount->host.text, st->st_uid);
+	}
+	if (!S_ISREG(st->st_mode)) {
+		return 0;
+	}
+	if ((st->st_mode & S_IWGRP) &&
+	    id_map_has_outside(&process->gid_map, st->st_gid)) {
+		return err_set(
+			err, EPERM,
+			"clone host file '%s': the container's user namespace has the "
+			"host's group %u, which may write it; chmod g-w it",
+			mount->host.text, st->st_gid);
+	}
+	if (st->st_mode & S_IWOTH) {
+		return err_set(err, EPERM,
+			       "clone host file '%s': everybody may write it, and the "
+			       "container's user namespace could; chmod o-w it",
+			       mount->host.text);
+	}
+	return 0;
 }
 
 /* A file of the driver, or the socket of its daemon. */
@@ -158,7 +180,7 @@ static int clone_file(const struct plan_mount *mount, const struct ctr_process *
 	if (fd < 0) {
 		return fd;
 	}
-	if (check_owner(mount, process, st.st_uid, err) < 0) {
+	if (check_writers(mount, process, &st, err) < 0) {
 		return -err->code;
 	}
 	if (is_socket ? !S_ISSOCK(st.st_mode) : !S_ISREG(st.st_mode)) {
@@ -166,7 +188,8 @@ static int clone_file(const struct plan_mount *mount, const struct ctr_process *
 			       mount->host.text, is_socket ? "socket" : "regular file");
 	}
 	if (is_socket) {
-		attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+		/* connect() asks for no writable mount, and chmod() does. */
+		attr.attr_set |= MOUNT_ATTR_NOEXEC;
 	}
 	return clone_mount("file", mount->host.text, fd, &attr, err);
 }
