@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 {
 	/* All that is taken from the environment, which is emptied next. */
 	const char *config_home = getenv("XDG_CONFIG_HOME");
-	struct report report = {.log_fd = -1};
+	struct report report = {.has_stderr = true, .log_fd = -1};
 	struct cli cli = {0};
 	struct err err = {0};
 	int status = EXIT_DONE;
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (cli.command && cli.command->is_hook) {
-		sandbox_guard_stderr();
+		report.has_stderr = sandbox_guard_stderr();
 	}
 	cli.config_home = config_home;
 	report.level = cli.log_level;

@@ -116,7 +116,8 @@ int report_open_log(struct report *report, const struct settings *settings,
 	if (report->target == LOG_TARGET_FILE) {
 		r = open_file(report, settings->log_path, err);
 	}
-	if (report->target == LOG_TARGET_SYSLOG || r < 0) {
+	if (report->target == LOG_TARGET_SYSLOG || r < 0 ||
+	    (report->target == LOG_TARGET_STDERR && !report->has_stderr)) {
 		connect_to_system(report);
 	}
 	return r;

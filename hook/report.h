@@ -15,6 +15,7 @@
 
 struct report {
 	enum log_level level;
+	bool has_stderr;	/* else what is written there comes to nobody */
 	bool has_log;		/* messages also go to a log: in the hook */
 	enum log_target target; /* of log_fd */
 	int log_fd;		/* or -1: not open */
@@ -23,7 +24,8 @@ struct report {
 
 /**
  * report_open_log() - Open the log that the settings name
- * @settings:	zeroed where there are none yet: the system's log
+ * @settings:	zeroed where there are none yet: the system's log. It is that too where they
+ *		say stderr, and there is none
  * @err:	a file that cannot be opened, or is not a regular file of ours; the log is the
  *		system's then
  *

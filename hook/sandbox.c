@@ -129,12 +129,14 @@ static bool is_harmless_output(int fd)
 	}
 }
 
-void sandbox_guard_stderr(void)
+bool sandbox_guard_stderr(void)
 {
-	if (!is_harmless_output(STDERR_FILENO)) {
-		(void)close(STDERR_FILENO);
-		fill_standard_fds();
+	if (is_harmless_output(STDERR_FILENO)) {
+		return true;
 	}
+	(void)close(STDERR_FILENO);
+	fill_standard_fds();
+	return false;
 }
 
 /* Sets the permitted and effective sets to those of @wanted that are permitted now. */

@@ -2,6 +2,7 @@
 #pragma once
 /* sandbox.h - what the program gives up, and when */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,9 +31,11 @@ void sandbox_start(void);
  * exchanged for a descriptor that cannot be written; the line is in the log all the same.
  *
  * Should: come before the first word of anybody but our caller is read.
+ *
+ * Return: false: it was exchanged.
  * Source: crun src/libcrun/container.c, do_hooks().
  */
-void sandbox_guard_stderr(void);
+bool sandbox_guard_stderr(void);
 
 /**
  * sandbox_enter_parser() - Become the child that parses

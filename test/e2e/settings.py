@@ -340,6 +340,15 @@ class Suite:
                     found = 0
                 if found != wanted:
                     problems.append(f"{target}: {found} messages, not {wanted}")
+            # Into a file, as crun opens one, the hook writes nothing: else nobody would know.
+            wrapper[-2] = wrapper[-2].replace('"$@"', f'"$@" 2>>{directory}/file')
+            with StandIn(self._bundle("amd:5")) as standin:
+                self._call(standin, *self._log("stderr"), wrapper=wrapper)
+            try:
+                if b"5 amd GPUs asked" not in log.recv(4096):
+                    problems.append("another message")
+            except TimeoutError:
+                problems.append("the error came to nobody")
         return problems
 
     def log_level(self):
