@@ -54,6 +54,7 @@ SANITIZER_ENV = {
 
 PR_SET_PDEATHSIG = 1
 running = set()
+stopping = threading.Event()  # a signal has come: nothing more is started
 
 
 def run(command, limit, env=None, merge=True):
@@ -62,6 +63,8 @@ def run(command, limit, env=None, merge=True):
     Return: (output, exit status); the status is None if the limit in seconds was reached.
     The command is asked to end, so that it can clean up, before it is killed.
     """
+    if stopping.is_set():
+        return "stopped by a signal\n", None
     libc = ctypes.CDLL(None)
 
     def die_with_parent():
@@ -99,6 +102,7 @@ def stop(process):
 
 
 def on_signal(number, _frame):
+    stopping.set()
     for process in list(running):
         stop(process)
     cgroups.remove_left_over()
@@ -442,7 +446,7 @@ class Run:
     """Suites one after another, and the sum of what they say."""
 
     lock = threading.Lock()  # of the output, and of the sums
-    passed = failed = skipped = 0
+    passed = failed = skipped = suites_done = 0
 
     def __init__(self, suites):
         self.suites = suites
@@ -457,10 +461,11 @@ class Run:
                 result = tap.Result()
                 result.failures.append((name, [repr(error)]))
             with Run.lock:
-                report(name, result, time.monotonic() - start)
                 Run.passed += result.passed
                 Run.failed += len(result.failures)
                 Run.skipped += len(result.skips)
+                Run.suites_done += 1
+                report(name, result, time.monotonic() - start)
 
 
 def run_suites(suites):
@@ -470,6 +475,10 @@ def run_suites(suites):
     aside.start()
     Run({name: suite for name, suite in suites.items() if name not in ASIDE}).go()
     aside.join()
+    if Run.suites_done < len(suites):
+        # A thread that breaks off says so on standard error, and no more.
+        print(f"  FAILED: {len(suites) - Run.suites_done} suites were not run to their end")
+        Run.failed += len(suites) - Run.suites_done
 
 
 def main():
@@ -491,10 +500,13 @@ def main():
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
+    # What a program printed may be in no character set at all.
+    sys.stdout.reconfigure(errors="backslashreplace")
     cgroups.remove_left_over()
     wanted = {name: suites[name] for name in options.suite}
     if not wanted:
         Run({"build": lambda: build_suite(BUILDS.copy())}).go()
+        Run.suites_done = 0
         wanted = suites
     run_suites(wanted)
     cgroups.remove_left_over()

@@ -60,11 +60,22 @@ def broken_suites_are_failures():
         result.passed += 1
         return result
 
-    check.Run.passed = check.Run.failed = check.Run.skipped = 0
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        check.run_suites({"unit": broken, "lint": sound, "demo": broken, "install": sound})
-    found = (check.Run.passed, check.Run.failed, check.Run.skipped)
-    return [] if found == (2, 2, 0) else [f"{found}: {printed.getvalue()}"]
+    def without_a_result():
+        return None
+
+    problems = []
+    for suites, wanted in (
+            ({"unit": broken, "lint": sound, "demo": broken, "install": sound}, (2, 2, 0)),
+            # This one ends the thread.
+            ({"unit": without_a_result, "lint": sound, "demo": sound}, (1, 2, 0))):
+        check.Run.passed = check.Run.failed = check.Run.skipped = check.Run.suites_done = 0
+        with contextlib.redirect_stdout(io.StringIO()) as printed, \
+                contextlib.redirect_stderr(io.StringIO()):
+            check.run_suites(suites)
+        found = (check.Run.passed, check.Run.failed, check.Run.skipped)
+        if found != wanted:
+            problems.append(f"{found}, not {wanted}: {printed.getvalue()}")
+    return problems
 
 
 # In place of the sandbox: it makes a group and holds the run's lock across an exec, in a PID
