@@ -138,8 +138,8 @@ static int carry_out(const struct cli *cli, struct request *request,
 /*
  * Since 2026 podman opens the file that this annotation names, as root, on the host, to append,
  * and copies what the hook writes there: all of config.json, with the words of the image, in
- * a file of the image's choice. Podman is who wrote the text, without escapes for letters; where
- * in it they stand is not looked into, since they are odd enough anywhere.
+ * a file of the image's choice. Podman is who wrote the text, without escapes for letters;
+ * where in it they stand is not looked into, since they are odd enough anywhere.
  * Source: container-libs pull request 1089, RuntimeConfigFilterWithOptions().
  */
 #define COPY_ANNOTATION "run.oci.hooks.stdout"
