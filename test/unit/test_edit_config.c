@@ -356,7 +356,7 @@ Test(edit_config, mounts_have_the_options_of_their_kind)
 			    "'type':'bind'},{'destination':'/c/file','source':'/h/file',"
 			    "'type':'bind','options':['bind','ro','nosuid','nodev']},"
 			    "{'destination':'/c/sock','source':'/h/sock','type':'bind',"
-			    "'options':['bind','rw','nosuid','nodev','noexec']}]");
+			    "'options':['bind','ro','nosuid','nodev','noexec']}]");
 }
 
 Test(edit_config, links_files_and_our_own_directory_are_left_to_the_hook)

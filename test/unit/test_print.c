@@ -748,7 +748,7 @@ Test(print, plan_shows_mounts_files_variables_and_groups_in_both_forms)
 		"{\"hostPath\": \"/lib/a.so\", \"containerPath\": \"/run/x/a.so\","
 		" \"options\": [\"ro\", \"nosuid\", \"nodev\", \"bind\"]},"
 		"{\"hostPath\": \"/run/s\", \"containerPath\": \"/run/s\","
-		" \"options\": [\"rw\", \"nosuid\", \"nodev\", \"noexec\", \"bind\"]}],"
+		" \"options\": [\"ro\", \"nosuid\", \"nodev\", \"noexec\", \"bind\"]}],"
 		"\"env\": [\"A=1\"], \"additionalGids\": [104]}",
 		0, NULL);
 	cr_assert(want);
