@@ -271,7 +271,7 @@ static void say_alike(struct line *line, const struct gpu_spec *spec,
 static bool say_rejected(struct line *line, const struct gpu_spec *spec,
 			 const struct inventory *inv, enum meaning meaning)
 {
-	autofree const struct gpu **gpus = xcalloc(inv->n_gpus, sizeof(*gpus));
+	autofree const struct gpu **gpus = xcalloc(inv->n_gpus, sizeof(struct gpu *));
 	bool needs_compute = match_must_compute(spec, inv, meaning);
 	size_t n_reasons = 0;
 	size_t n = 0;
