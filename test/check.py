@@ -405,10 +405,10 @@ SUITES = {
                                    RELEASE, "3", limit=120),
 }
 
-# What needs no container, control group or mount runs beside what does: that waits for other
-# processes most of the time, and takes one core.
+# What needs no container, control group or mount of this machine runs beside what does: that
+# waits for other processes much of the time.
 ASIDE = {"unit", "unit-sanitized", "unit-clang", "cases", "cases-sanitized", "cases-clang",
-         "lint", "analyzer", "clang-tidy", "hardening", "fuzz"}
+         "lint", "analyzer", "clang-tidy", "hardening", "fuzz", "vm-trixie"}
 
 LONG_SUITES = {
     "vm-trixie-sid": lambda: vm_suite("trixie-sid"),
