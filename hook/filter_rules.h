@@ -93,8 +93,9 @@ struct filter_rule {
 		WHEN(sendto, 4, NO_ADDRESS), ANY(setfsuid), ANY(setfsgid), ANY(geteuid), \
 		ANY(getegid), ANY(getpid), ANY(wait4), ANY(open_tree),                   \
 		ANY(mount_setattr), ANY(fstatfs), WHEN(bpf, 0, BPF_PROG_ATTACH),         \
-		ANY(fstat64), ANY(fstatat64), ANY(fstatfs64), ANY(setfsuid32),           \
-		ANY(setfsgid32), ANY(geteuid32), ANY(getegid32), LEDGER_RULES
+		ANY(capget), ANY(capset), ANY(fstat64), ANY(fstatat64), ANY(fstatfs64),  \
+		ANY(setfsuid32), ANY(setfsgid32), ANY(geteuid32), ANY(getegid32),        \
+		LEDGER_RULES
 
 /* After setns(): only what is below a descriptor that openat2() resolves. */
 static const struct filter_rule container_rules[] = {
@@ -152,8 +153,6 @@ static const struct filter_rule host_rules[] = {
 	WHEN(bpf, 0, BPF_OBJ_GET),
 	WHEN(bpf, 0, BPF_OBJ_PIN),
 	ANY(renameat),
-	ANY(capget),
-	ANY(capset),
 	ANY(seccomp),
 	ANY(_llseek),
 	WHEN(fcntl64, 1, F_GETFL),

@@ -73,6 +73,7 @@ static int apply(const struct request *request, const struct host *host,
 	}
 	target.rootfs_path = rootfs_path;
 	r = apply_plan(plan, &target, err);
+	sandbox_finish();
 	if (r == 0) {
 		report_findings(warnings, state->id, report);
 	}

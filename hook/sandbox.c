@@ -259,6 +259,14 @@ int sandbox_enter_host(struct err *err)
 	return r < 0 ? r : filter_load(FILTER_HOST, err);
 }
 
+void sandbox_finish(void)
+{
+	/* What has worked is not to fail by this. */
+	struct err ignored = {0};
+
+	(void)keep_capabilities(NULL, 0, &ignored);
+}
+
 int sandbox_enter_container(struct err *err)
 {
 	static const cap_value_t needed[] = {

@@ -87,3 +87,12 @@ int sandbox_enter_host(struct err *err);
  * Mustn't: be called while a path of the host is still to be opened, or a mount of it cloned.
  */
 int sandbox_enter_container(struct err *err);
+
+/**
+ * sandbox_finish() - Give up every capability
+ *
+ * Should: come as soon as the plan is applied, or undone: what is left is to say so, with
+ * words of the image in it, and to give a lease back, whose files are our user's.
+ * Mustn't: come before the last step that may have to be undone.
+ */
+void sandbox_finish(void);

@@ -130,6 +130,30 @@ def is_running(pid):
         return False
 
 
+# Numbers of calls, as /proc/PID/syscall has them.
+NUMBERS = {"write": 1, "open_tree": 428, "move_mount": 429, "exit_group": 231}
+
+
+def waiting_at(call, tracer):
+    """Status of a process that a tracer holds at the beginning of a call, or None."""
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/status", encoding="ascii") as file:
+                status = dict(line.strip().split(":", 1) for line in file if ":" in line)
+            if not name.isdigit() or int(status["TracerPid"]) != tracer or \
+                    "tracing stop" not in status["State"]:
+                continue
+            with open(f"/proc/{name}/syscall", encoding="ascii") as file:
+                if file.read().split()[0] != str(NUMBERS[call]):
+                    continue
+            with open(f"/proc/{name}/limits", encoding="ascii") as file:
+                core = next(line.split()[4] for line in file if line.startswith("Max core"))
+        except (OSError, KeyError, ValueError):
+            continue
+        return {**{key: value.strip() for key, value in status.items()}, "core": core}
+    return None
+
+
 class Suite:
     def __init__(self, hook):
         self.hook = hook
@@ -576,6 +600,52 @@ class Suite:
         finally:
             subprocess.run([*remount, f"remount,{had}".rstrip(",")], check=True)
         return problems
+
+    # What it may do at a call that only this phase makes, as /proc says: bits of linux/capability.h
+    # (no other is there), and the number of system call filters, -1 for the strict mode.
+    PHASES = {
+        "the parser": ("write", set(), -1),
+        "on the host": ("open_tree", {0, 1, 5, 6, 7, 12, 18, 19, 21, 27}, 1),
+        "in the container": ("move_mount", {1, 6, 7, 12, 21}, 2),
+        "before the end": ("exit_group", set(), 2),
+    }
+
+    def what_each_phase_may_do(self):
+        if sandbox.is_sanitized(self.hook):
+            raise sandbox.SkipTest("the filters are not built in")
+        problems = []
+        for phase, (call, wanted, n_filters) in self.PHASES.items():
+            found = self._status_at(call)
+            if not found:
+                problems.append(f"{phase}: it was not seen at {call}()")
+                continue
+            bits = int(found["CapEff"], 16)
+            capabilities = {bit for bit in range(64) if bits >> bit & 1}
+            mine = -1 if found["Seccomp"] == "1" else int(found["Seccomp_filters"])
+            if (capabilities, mine) != (wanted, n_filters) or \
+                    found["CapPrm"] != found["CapEff"]:
+                problems.append(f"{phase}: capabilities {sorted(capabilities)}, "
+                                f"permitted {found['CapPrm']}, {mine} filters")
+            for name, value in (("NoNewPrivs", "1"), ("CapInh", "0" * 16),
+                                ("CapAmb", "0" * 16), ("core", "0")):
+                if found[name] != value:
+                    problems.append(f"{phase}: {name} is {found[name]}")
+        return problems
+
+    def _status_at(self, call):
+        """/proc/PID/status of the first process of the hook's that comes to a call."""
+        with StandIn(self.bundle("amd:1")) as standin:
+            with subprocess.Popen(
+                    ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                     f"inject={call}:delay_enter=1000000:when=1", self.hook, "createRuntime",
+                     *self.args], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as tracer:
+                tracer.stdin.write(json.dumps(standin.state()).encode())
+                tracer.stdin.close()
+                found = None
+                while not found and tracer.poll() is None:
+                    found = waiting_at(call, tracer.pid)
+                tracer.kill()
+                return found
 
     def parser_dies_with_the_hook(self):
         """A killed hook leaves no child behind, whatever that was told to do."""
