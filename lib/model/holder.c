@@ -9,19 +9,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-void holder_clear(struct holder *holder)
-{
-	free(holder->gpu);
-	free(holder->id);
-	free(holder->bundle);
-	*holder = (struct holder){0};
-}
-
 void holders_clear(struct holders *holders)
 {
-	for (size_t i = 0; i < holders->n; i++) {
-		holder_clear(&holders->holder[i]);
-	}
+	free_texts(holders->texts, holders->n_texts);
 	free(holders->holder);
 	*holders = (struct holders){0};
 }
@@ -32,16 +22,42 @@ bool process_id_equals(const struct process_id *a, const struct process_id *b)
 	       a->pid_ns == b->pid_ns;
 }
 
-void holders_take(struct holders *holders, struct holder *holder)
+void holders_take_text(struct holders *holders, char *text)
+{
+	holders->texts = xgrow(holders->texts, holders->n_texts, sizeof(*holders->texts));
+	holders->texts[holders->n_texts++] = text;
+}
+
+void holders_append(struct holders *holders, const struct holder *holder)
 {
 	holders->holder = xgrow(holders->holder, holders->n, sizeof(*holders->holder));
 	holders->holder[holders->n++] = *holder;
-	*holder = (struct holder){0};
+}
+
+static const char *copy_name(struct holders *holders, const char *name)
+{
+	char *copy;
+
+	if (!name) {
+		return NULL;
+	}
+	copy = xstrdup(name);
+	holders_take_text(holders, copy);
+	return copy;
+}
+
+void holders_add(struct holders *holders, const struct holder *holder)
+{
+	struct holder copy = *holder;
+
+	copy.gpu = copy_name(holders, holder->gpu);
+	copy.id = copy_name(holders, holder->id);
+	copy.bundle = copy_name(holders, holder->bundle);
+	holders_append(holders, &copy);
 }
 
 void holders_remove(struct holders *holders, size_t index)
 {
-	holder_clear(&holders->holder[index]);
 	memmove(&holders->holder[index], &holders->holder[index + 1],
 		(holders->n - index - 1) * sizeof(*holders->holder));
 	holders->n--;

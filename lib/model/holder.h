@@ -23,28 +23,40 @@ struct process_id {
 	uint64_t pid_ns;     /* inode of the PID namespace in which `pid` counts */
 };
 
+/* In a list the names are the list's. */
 struct holder {
-	char *gpu; /* gpu_key() */
+	const char *gpu; /* gpu_key() */
 	bool is_exclusive;
 	struct process_id init; /* the container's first process */
-	char *id;		/* the container's */
-	char *bundle;
+	const char *id;		/* the container's */
+	const char *bundle;
 };
 
 struct holders {
 	struct holder *holder;
 	size_t n;
+	char **texts; /* which the names are parts of */
+	size_t n_texts;
 };
 
-void holder_clear(struct holder *holder);
 void holders_clear(struct holders *holders);
-DEFINE_CLEANUP(struct holder, holder_clear)
 DEFINE_CLEANUP(struct holders, holders_clear)
 
 bool process_id_equals(const struct process_id *a, const struct process_id *b);
 
-/* Appends @holder, which is taken and emptied. */
-void holders_take(struct holders *holders, struct holder *holder);
+/* Appends a copy of @holder and of its names, which may be NULL. */
+void holders_add(struct holders *holders, const struct holder *holder);
+
+/**
+ * holders_take_text() - Keep a text that names of holders are parts of
+ * @text:	from malloc(), taken
+ *
+ * A full ledger has three names a line: to copy each would be most of what reading it costs.
+ */
+void holders_take_text(struct holders *holders, char *text);
+
+/* Appends @holder as it is: its names are parts of texts that the list has taken. */
+void holders_append(struct holders *holders, const struct holder *holder);
 
 /* Removes one; the order of the others stays. */
 void holders_remove(struct holders *holders, size_t index);

@@ -119,20 +119,19 @@ int lease_take(struct lease *lease, const struct lease_holder *holder,
 		return 0;
 	}
 	for (size_t i = 0; i < selection->n_gpus; i++) {
-		struct holder one = {
-			.gpu = gpu_key(selection->gpus[i]),
+		autofree char *key = gpu_key(selection->gpus[i]);
+		const struct holder one = {
+			.gpu = key,
 			.is_exclusive = spec->sharing == GPU_SHARING_EXCLUSIVE,
 			.init = lease->init,
+			.id = holder->id,
+			.bundle = holder->bundle,
 		};
 
-		if (has_it_already(lease, one.gpu)) {
-			holder_clear(&one);
-			continue;
+		if (!has_it_already(lease, key)) {
+			holders_add(&lease->ledger.holders, &one);
+			has_more = true;
 		}
-		one.id = xstrdup(holder->id);
-		one.bundle = xstrdup(holder->bundle);
-		holders_take(&lease->ledger.holders, &one);
-		has_more = true;
 	}
 	if (has_more) {
 		ledger_drop_dead_in_turn(&lease->ledger,

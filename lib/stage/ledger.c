@@ -202,8 +202,7 @@ int ledger_load(struct ledger *ledger, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	r = ledger_text_read(text.data, text.len, ledger->boot_id, &ledger->holders, err);
-	bytes_clear(&text);
+	r = ledger_text_read(&text, ledger->boot_id, &ledger->holders, err);
 	if (r < 0) {
 		const struct err why = *err;
 
@@ -216,34 +215,65 @@ int ledger_load(struct ledger *ledger, struct err *err)
 	return 0;
 }
 
-/* What is said about close() holds here as well: a network file system reports a full disk
-   there, but a state directory is on a local one. */
-static int write_new(const struct ledger *ledger, const struct bytes *text)
+/* What a stream writes to, and what write() said, which the stream does not keep. */
+struct new_file {
+	int fd;
+	int r;
+};
+
+static ssize_t write_piece(void *context, const char *data, size_t len)
 {
+	struct new_file *file = context;
+
+	if (file->r == 0) {
+		file->r = write_all(file->fd, data, len);
+	}
+	return file->r == 0 ? (ssize_t)len : 0;
+}
+
+/* Without words of its own: ledger_save() says what could not be done. */
+static int fail(int code, struct err *err)
+{
+	return err_set(err, code, "%s", strerror(code));
+}
+
+/* Piece by piece: all of it in memory would be half of what a full ledger costs. What is said
+   about close() holds here as well: a network file system reports a full disk there, but a
+   state directory is on a local one. */
+static int write_new(const struct ledger *ledger, struct err *err)
+{
+	const cookie_io_functions_t functions = {.write = write_piece};
 	autoclose int fd =
 		sys_openat2(ledger->dir_fd, LEDGER_NEW, O_WRONLY | O_CREAT | O_TRUNC,
 			    0644, RESOLVE_LEDGER);
+	struct new_file file = {.fd = fd};
+	FILE *out;
+	int r;
 
-	return fd < 0 ? -errno : write_all(fd, text->data, text->len);
+	if (fd < 0) {
+		return fail(errno, err);
+	}
+	out = fopencookie(&file, "w", functions);
+	if (!out) {
+		return fail(errno, err);
+	}
+	r = ledger_text_write(&ledger->holders, ledger->boot_id, out, err);
+	(void)fclose(out);
+	/* First: lengths that a stream says after an error are none. */
+	return file.r < 0 ? fail(-file.r, err) : r;
 }
 
 int ledger_save(struct ledger *ledger, struct err *err)
 {
-	struct bytes text = {0};
-	int r = ledger_text_write(&ledger->holders, ledger->boot_id, &text, err);
+	int r = write_new(ledger, err);
 
-	if (r < 0) {
-		return err_wrap(err, "write ledger '%s/" LEDGER "'", ledger->dir);
-	}
-	r = write_new(ledger, &text);
-	bytes_clear(&text);
 	if (r == 0 &&
 	    sys_renameat2(ledger->dir_fd, LEDGER_NEW, ledger->dir_fd, LEDGER, 0) < 0) {
-		r = -errno;
+		r = fail(errno, err);
 	}
 	if (r < 0) {
 		(void)unlinkat(ledger->dir_fd, LEDGER_NEW, 0);
-		return err_sys(err, -r, "write ledger '%s/" LEDGER "'", ledger->dir);
+		return err_wrap(err, "write ledger '%s/" LEDGER "'", ledger->dir);
 	}
 	return 0;
 }
@@ -315,14 +345,11 @@ void ledger_drop_dead_in_turn(struct ledger *ledger, size_t n)
 	uint64_t pid_ns = own_pid_ns(ledger);
 
 	for (n = n < holders->n ? n : holders->n; n > 0; n--) {
-		struct holder first = holders->holder[0];
+		const struct holder first = holders->holder[0];
 
-		holders->holder[0] = (struct holder){0};
 		holders_remove(holders, 0);
-		if (is_dead(ledger, &first, pid_ns)) {
-			holder_clear(&first);
-		} else {
-			holders_take(holders, &first);
+		if (!is_dead(ledger, &first, pid_ns)) {
+			holders_append(holders, &first);
 		}
 	}
 }

@@ -43,10 +43,10 @@ static int read_hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Return: the field without escapes, to free(); NULL: it is none. */
-static char *read_field(const char *text, size_t len)
+/* Takes the escapes out and puts a NUL behind it, in place, where its tab or line end may be.
+   Return: the field; NULL: it is none. */
+static const char *read_field(char *text, size_t len)
 {
-	autofree char *field = xcalloc(len + 1, 1);
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
@@ -65,9 +65,10 @@ static char *read_field(const char *text, size_t len)
 			c = (char)(high * 16 + low);
 			i += 2;
 		}
-		field[n++] = c;
+		text[n++] = c;
 	}
-	return steal_ptr(&field);
+	text[n] = '\0';
+	return text;
 }
 
 static bool read_number(const char *text, uint64_t *ret)
@@ -107,14 +108,14 @@ static bool read_words(char words[FIELD_COUNT][WORD_BYTES], struct holder *holde
 }
 
 /* Return: is it one? @ret is filled only then. */
-static bool read_line(const char *line, size_t len, struct holder *ret)
+static bool read_line(char *line, size_t len, struct holder *ret)
 {
-	cleanup(holder_clearp) struct holder holder = {0};
+	struct holder holder = {0};
 	char words[FIELD_COUNT][WORD_BYTES];
 	bool is_good = true;
 
 	for (int i = 0; i < FIELD_COUNT && is_good; i++) {
-		const char *tab = memchr(line, '\t', len);
+		char *tab = memchr(line, '\t', len);
 		size_t field_len = tab ? (size_t)(tab - line) : len;
 
 		/* As many tabs as there are fields, less one. */
@@ -142,7 +143,6 @@ static bool read_line(const char *line, size_t len, struct holder *ret)
 		return false;
 	}
 	*ret = holder;
-	holder = (struct holder){0};
 	return true;
 }
 
@@ -168,33 +168,37 @@ static int read_header(const char *line, size_t len, const char *boot_id,
 	return 0;
 }
 
-int ledger_text_read(const char *text, size_t len, const char *boot_id,
-		     struct holders *ret, struct err *err)
+int ledger_text_read(struct bytes *text, const char *boot_id, struct holders *ret,
+		     struct err *err)
 {
 	cleanup(holders_clearp) struct holders holders = {0};
-	const char *end = text + len;
+	char *line = text->data;
+	char *end = line + text->len;
 	bool is_current = true;
 
-	for (size_t number = 1; text < end; number++) {
-		const char *line_end = memchr(text, '\n', (size_t)(end - text));
-		struct holder holder = {0};
+	holders_take_text(&holders, text->data);
+	*text = (struct bytes){0};
+	for (size_t number = 1; line < end; number++) {
+		char *line_end = memchr(line, '\n', (size_t)(end - line));
+		struct holder holder;
+		size_t len;
 
 		/* A line that does not end was not written to its end. */
 		if (!line_end || number > LIMIT_LEDGER_ENTRIES + 1) {
 			return wrong_line(number, err);
 		}
-		len = (size_t)(line_end - text);
+		len = (size_t)(line_end - line);
 		if (number == 1 &&
-		    read_header(text, len, boot_id, &is_current, err) < 0) {
+		    read_header(line, len, boot_id, &is_current, err) < 0) {
 			return -err->code;
 		}
 		if (number > 1) {
-			if (!read_line(text, len, &holder)) {
+			if (!read_line(line, len, &holder)) {
 				return wrong_line(number, err);
 			}
-			holders_take(&holders, &holder);
+			holders_append(&holders, &holder);
 		}
-		text = line_end + 1;
+		line = line_end + 1;
 	}
 	if (is_current) {
 		*ret = holders;
@@ -211,63 +215,58 @@ static bool needs_escape(char c)
 }
 
 /* What needs no escape at once: a call for each character was half of the time that a full
-   ledger takes. */
-static void write_field(FILE *out, const char *text)
+   ledger takes. Return: how long it is. */
+static size_t write_field(FILE *out, const char *text)
 {
+	size_t written = 0;
+
 	while (*text) {
 		size_t len = 0;
 
 		while (text[len] && !needs_escape(text[len])) {
 			len++;
 		}
-		(void)fwrite(text, 1, len, out);
+		written += fwrite(text, 1, len, out);
 		text += len;
 		if (*text) {
-			(void)fprintf(out, "%%%02x", (unsigned char)*text);
+			written += (size_t)fprintf(out, "%%%02x", (unsigned char)*text);
 			text++;
 		}
 	}
+	return written;
 }
 
-static void write_holder(FILE *out, const struct holder *holder)
+/* Return: how long it is. */
+static size_t write_holder(FILE *out, const struct holder *holder)
 {
-	write_field(out, holder->gpu);
-	(void)fprintf(out, "\t%s\t%d\t%" PRIu64 "\t%" PRIu64 "\t",
-		      holder->is_exclusive ? "exclusive" : "shared", holder->init.pid,
-		      holder->init.start_time, holder->init.pid_ns);
-	write_field(out, holder->id);
+	size_t len = write_field(out, holder->gpu);
+
+	len += (size_t)fprintf(out, "\t%s\t%d\t%" PRIu64 "\t%" PRIu64 "\t",
+			       holder->is_exclusive ? "exclusive" : "shared",
+			       holder->init.pid, holder->init.start_time,
+			       holder->init.pid_ns);
+	len += write_field(out, holder->id);
 	(void)fputc('\t', out);
-	write_field(out, holder->bundle);
+	len += write_field(out, holder->bundle);
 	(void)fputc('\n', out);
+	return len + 2;
 }
 
-int ledger_text_write(const struct holders *holders, const char *boot_id,
-		      struct bytes *ret, struct err *err)
+int ledger_text_write(const struct holders *holders, const char *boot_id, FILE *out,
+		      struct err *err)
 {
-	struct bytes text = {0};
-	FILE *out;
+	size_t len;
 
 	if (holders->n > LIMIT_LEDGER_ENTRIES) {
 		return err_set(err, E2BIG, "more than %u GPUs are held",
 			       LIMIT_LEDGER_ENTRIES);
 	}
-	out = open_memstream(&text.data, &text.len);
-	if (!out) {
-		return err_sys(err, errno, "write the ledger's text");
-	}
-	(void)fprintf(out, HEADER VERSION "%s\n", boot_id);
+	len = (size_t)fprintf(out, HEADER VERSION "%s\n", boot_id);
 	for (size_t i = 0; i < holders->n; i++) {
-		write_holder(out, &holders->holder[i]);
+		len += write_holder(out, &holders->holder[i]);
 	}
-	if (fclose(out) != 0) {
-		bytes_clear(&text);
-		return err_sys(err, ENOMEM, "write the ledger's text");
-	}
-	if (text.len > LIMIT_LEDGER_BYTES) {
-		bytes_clear(&text);
-		return err_set(err, E2BIG, "the ledger is over %u bytes",
-			       LIMIT_LEDGER_BYTES);
-	}
-	*ret = text;
-	return 0;
+	return len > LIMIT_LEDGER_BYTES
+		       ? err_set(err, E2BIG, "the ledger is over %u bytes",
+				 LIMIT_LEDGER_BYTES)
+		       : 0;
 }

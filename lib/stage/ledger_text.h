@@ -10,6 +10,8 @@
  * is written as %XX. The boot's id tells that all of it is from before a reboot.
  */
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/io.h"
 #include "model/holder.h"
@@ -20,6 +22,7 @@
 
 /**
  * ledger_text_read() - Read the file's text
+ * @text:	taken, and its fields ended in place; emptied
  * @boot_id:	of this boot; if the text is of another, there are no holders any more
  * @ret:	filled on success only; holders_clear() it
  * @err:	EINVAL with the line: it is not of this form, nothing of it can be believed;
@@ -27,9 +30,14 @@
  *
  * An empty text is an empty ledger.
  */
-int ledger_text_read(const char *text, size_t len, const char *boot_id,
-		     struct holders *ret, struct err *err);
+int ledger_text_read(struct bytes *text, const char *boot_id, struct holders *ret,
+		     struct err *err);
 
-/* Writes it; bytes_clear() @ret. @err: E2BIG over the limits. */
-int ledger_text_write(const struct holders *holders, const char *boot_id,
-		      struct bytes *ret, struct err *err);
+/**
+ * ledger_text_write() - Write it to a stream
+ * @out:	what it has, if this fails, is no ledger; whether all of it was written is the
+ *		caller's to see when it closes the stream
+ * @err:	E2BIG over the limits
+ */
+int ledger_text_write(const struct holders *holders, const char *boot_id, FILE *out,
+		      struct err *err);

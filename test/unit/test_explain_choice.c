@@ -58,15 +58,16 @@ static void fill(struct fixture *f)
 
 static void hold(struct fixture *f, unsigned int index, const char *id, bool is_exclusive)
 {
-	struct holder holder = {
-		.gpu = gpu_key(&f->inv.gpus[index]),
+	autofree char *key = gpu_key(&f->inv.gpus[index]);
+	const struct holder holder = {
+		.gpu = key,
 		.is_exclusive = is_exclusive,
 		.init = {.pid = 4711, .start_time = 1},
-		.id = xstrdup(id),
-		.bundle = xstrdup("/bundle"),
+		.id = id,
+		.bundle = "/bundle",
 	};
 
-	holders_take(&f->holders, &holder);
+	holders_add(&f->holders, &holder);
 }
 
 static void choose(struct fixture *f, const char *request)

@@ -69,14 +69,20 @@ Test(holder, one_process_is_its_number_its_start_and_its_namespace)
 Test(holder, removing_keeps_the_others_in_order)
 {
 	cleanup(holders_clearp) struct holders holders = {0};
-	const char *const ids[] = {"a", "b", "c"};
+	char text[] = "in the list's own text";
 
-	for (size_t i = 0; i < 3; i++) {
-		struct holder holder = {.gpu = xstrdup("g"), .id = xstrdup(ids[i])};
+	for (char id = 'a'; id <= 'c'; id++) {
+		const char name[] = {id, '\0'};
+		const struct holder holder = {.gpu = "g", .id = name};
 
-		holders_take(&holders, &holder);
-		cr_expect_null(holder.id, "it is taken");
+		/* A copy: `name` is gone when it is looked at. */
+		holders_add(&holders, &holder);
 	}
+	cr_expect_null(holders.holder[0].bundle);
+	holders_take_text(&holders, xstrdup(text));
+	holders_append(&holders, &(struct holder){.gpu = holders.texts[6]});
+	cr_expect_str_eq(holders.holder[3].gpu, text);
+	holders_remove(&holders, 3);
 	holders_remove(&holders, 1);
 	cr_assert_eq(holders.n, 2);
 	cr_expect_str_eq(holders.holder[0].id, "a");

@@ -77,13 +77,11 @@ static void end_process(pid_t pid)
 static void hold(struct ledger *ledger, const char *gpu, bool is_exclusive, pid_t pid)
 {
 	struct err err = {0};
-	struct holder holder = {.gpu = xstrdup(gpu),
-				.is_exclusive = is_exclusive,
-				.id = xstrdup("c"),
-				.bundle = xstrdup("/b")};
+	struct holder holder = {
+		.gpu = gpu, .is_exclusive = is_exclusive, .id = "c", .bundle = "/b"};
 
 	cr_assert_eq(ledger_identify(ledger, pid, &holder.init, &err), 0, "%s", err.msg);
-	holders_take(&ledger->holders, &holder);
+	holders_add(&ledger->holders, &holder);
 }
 
 static size_t count_on_disk(void)
@@ -562,6 +560,28 @@ Test(ledger, full_disk_keeps_the_old_file)
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	cr_expect_eq(ledger_save(&ledger, &err), -EFBIG);
 	cr_expect_str_eq(err.msg, wanted);
+	cr_expect_eq(count_on_disk(), 0);
+}
+
+/* It is written in pieces, of which the first are written. */
+Test(ledger, disk_that_fills_up_meanwhile_keeps_the_old_file)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	const struct rlimit limit = {.rlim_cur = 30000, .rlim_max = RLIM_INFINITY};
+	struct err err = {0};
+	autofree char *wanted = xasprintf("write ledger '%s': File too large", file);
+	autofree char *new_file = xasprintf("%s.new", file);
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	for (int i = 0; i < 1000; i++) {
+		hold(&ledger, "0000:c1:00.0", false, getpid());
+	}
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_expect_eq(ledger_save(&ledger, &err), -EFBIG);
+	cr_expect_str_eq(err.msg, wanted);
+	cr_expect_eq(access(new_file, F_OK), -1);
 	cr_expect_eq(count_on_disk(), 0);
 }
 

@@ -13,12 +13,34 @@
 #define HEADER "oci-gpu-hook ledger 1 " BOOT "\n"
 #define LINE   "0000:c1:00.0\texclusive\t4711\t99\t4026531836\tweb\t/run/b\n"
 
+/* Of a copy that is no byte longer, so that a sanitizer sees who reads on. */
+static int read_bytes(const char *text, size_t len, struct holders *ret, struct err *err)
+{
+	struct bytes bytes = {.data = xcalloc(len, 1), .len = len};
+	int r;
+
+	memcpy(bytes.data, text, len);
+	r = ledger_text_read(&bytes, BOOT, ret, err);
+	cr_expect_null(bytes.data, "it is taken");
+	return r;
+}
+
 static void read_text(const char *text, struct holders *ret)
 {
 	struct err err = {0};
 
-	cr_assert_eq(ledger_text_read(text, strlen(text), BOOT, ret, &err), 0, "%s",
-		     err.msg);
+	cr_assert_eq(read_bytes(text, strlen(text), ret, &err), 0, "%s", err.msg);
+}
+
+static int write_text(const struct holders *holders, struct bytes *ret, struct err *err)
+{
+	FILE *out = open_memstream(&ret->data, &ret->len);
+	int r;
+
+	cr_assert_not_null(out);
+	r = ledger_text_write(holders, BOOT, out, err);
+	cr_assert_eq(fclose(out), 0);
+	return r;
 }
 
 static void refuse(const char *text, size_t len, int code, const char *message)
@@ -26,8 +48,7 @@ static void refuse(const char *text, size_t len, int code, const char *message)
 	struct holders holders = {0};
 	struct err err = {0};
 
-	cr_expect_eq(ledger_text_read(text, len, BOOT, &holders, &err), -code, "'%s'",
-		     text);
+	cr_expect_eq(read_bytes(text, len, &holders, &err), -code, "'%s'", text);
 	cr_expect_str_eq(err.msg, message, "'%s': %s", text, err.msg);
 	cr_expect_eq(holders.n, 0);
 }
@@ -114,15 +135,15 @@ Test(ledger_text, what_is_written_is_read_again_whatever_the_names_are)
 	cleanup(holders_clearp) struct holders in = {0};
 	struct bytes text = {0};
 	struct err err = {0};
-	struct holder holder = {
-		.gpu = xstrdup("0001:01:00.0"),
+	const struct holder holder = {
+		.gpu = "0001:01:00.0",
 		.init = {.pid = 2147483647, .start_time = UINT64_MAX, .pid_ns = 1},
-		.id = xstrdup("a\tb\nc%41 \xc3\xa9\x01"),
-		.bundle = xstrdup("/run/with blank"),
+		.id = "a\tb\nc%41 \xc3\xa9\x01",
+		.bundle = "/run/with blank",
 	};
 
-	holders_take(&out, &holder);
-	cr_assert_eq(ledger_text_write(&out, BOOT, &text, &err), 0, "%s", err.msg);
+	holders_add(&out, &holder);
+	cr_assert_eq(write_text(&out, &text, &err), 0, "%s", err.msg);
 	cr_expect_str_eq(text.data,
 			 HEADER "0001:01:00.0\tshared\t2147483647\t18446744073709551615"
 				"\t1\ta%09b%0ac%2541 %c3%a9%01\t/run/with blank\n");
@@ -140,17 +161,40 @@ Test(ledger_text, more_holders_than_the_limit_are_not_written)
 	struct err err = {0};
 
 	for (size_t i = 0; i <= LIMIT_LEDGER_ENTRIES; i++) {
-		struct holder holder = {.gpu = xstrdup("g"),
-					.init = {.pid = 1},
-					.id = xstrdup("i"),
-					.bundle = xstrdup("/b")};
+		const struct holder holder = {
+			.gpu = "g", .init = {.pid = 1}, .id = "i", .bundle = "/b"};
 
-		holders_take(&holders, &holder);
+		holders_add(&holders, &holder);
 	}
-	cr_expect_eq(ledger_text_write(&holders, BOOT, &text, &err), -E2BIG);
+	cr_expect_eq(write_text(&holders, &text, &err), -E2BIG);
 	cr_expect_str_eq(err.msg, "more than 16384 GPUs are held");
-	cr_expect_null(text.data);
+	bytes_clear(&text);
 	holders_remove(&holders, 0);
-	cr_expect_eq(ledger_text_write(&holders, BOOT, &text, &err), 0);
+	cr_expect_eq(write_text(&holders, &text, &err), 0);
+	bytes_clear(&text);
+}
+
+/* What is not read again is not written either: an escape takes three. */
+Test(ledger_text, more_bytes_than_the_limit_are_not_written)
+{
+	cleanup(holders_clearp) struct holders holders = {0};
+	autofree char *name = xcalloc(LIMIT_LEDGER_BYTES / 3, 1);
+	const struct holder holder = {
+		.gpu = "g", .init = {.pid = 1}, .id = "i", .bundle = name};
+	struct bytes text = {0};
+	struct err err = {0};
+
+	memset(name, '\n', LIMIT_LEDGER_BYTES / 3 - 1);
+	holders_add(&holders, &holder);
+	cr_expect_eq(write_text(&holders, &text, &err), -E2BIG);
+	cr_expect_str_eq(err.msg, "the ledger is over 4194304 bytes");
+	bytes_clear(&text);
+
+	/* The longest that is read again is written. */
+	name[LIMIT_LEDGER_BYTES / 3 - 30] = '\0';
+	holders_clear(&holders);
+	holders_add(&holders, &holder);
+	cr_expect_eq(write_text(&holders, &text, &err), 0, "%s", err.msg);
+	cr_expect_leq(text.len, LIMIT_LEDGER_BYTES);
 	bytes_clear(&text);
 }

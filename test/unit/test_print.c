@@ -549,14 +549,14 @@ Test(print, list_text_is_a_table)
 
 static void hold(struct fixture *f, const char *gpu, const char *id, bool is_exclusive)
 {
-	struct holder holder = {
-		.gpu = xstrdup(gpu),
+	const struct holder holder = {
+		.gpu = gpu,
 		.is_exclusive = is_exclusive,
-		.id = xstrdup(id),
-		.bundle = xstrdup("/b"),
+		.id = id,
+		.bundle = "/b",
 	};
 
-	holders_take(&f->holders, &holder);
+	holders_add(&f->holders, &holder);
 }
 
 Test(print, list_shows_who_holds_a_gpu_or_a_part_of_it)

@@ -697,15 +697,15 @@ static void fill(struct shared_host *host)
 static void hold(struct shared_host *host, const char *gpu, bool is_exclusive,
 		 const char *id, pid_t pid)
 {
-	struct holder holder = {
-		.gpu = xstrdup(gpu),
+	const struct holder holder = {
+		.gpu = gpu,
 		.is_exclusive = is_exclusive,
 		.init = {.pid = pid, .start_time = 7, .pid_ns = 1},
-		.id = xstrdup(id),
-		.bundle = xstrdup("/b"),
+		.id = id,
+		.bundle = "/b",
 	};
 
-	holders_take(&host->holders, &holder);
+	holders_add(&host->holders, &holder);
 }
 
 static int try_among(const char *request, const struct shared_host *host,
