@@ -23,7 +23,7 @@
  * for programs that trace others themselves.
  *
  * Prints two lines for each scenario, first for NOOP and then for the program: p50 and p99
- * in ns, peak memory in KiB, system calls.
+ * in ns, peak memory in KiB, system calls, page faults.
  */
 
 #include <errno.h>
@@ -39,6 +39,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -68,6 +69,7 @@ struct figures {
 	uint64_t *times_ns;
 	unsigned long peak_kib;
 	unsigned long n_calls;
+	unsigned long n_faults;
 };
 
 struct scenario {
@@ -408,12 +410,13 @@ static void trace_program(char *const *argv, int state_fd, int null_fd,
 	pid_t pid = first;
 	unsigned long n_stops = 0;
 	int signal_number = 0;
+	struct rusage usage;
 	int status = 0;
 
 	while (ptrace(PTRACE_SYSCALL, pid, NULL, (long)signal_number) == 0 ||
 	       errno == ESRCH) {
 		do {
-			pid = waitpid(-1, &status, __WALL);
+			pid = wait4(-1, &status, __WALL, &usage);
 		} while (pid > 0 && pid != first && !WIFSTOPPED(status));
 		if (pid < 0) {
 			break;
@@ -422,6 +425,8 @@ static void trace_program(char *const *argv, int state_fd, int null_fd,
 			check_status(argv[0], status);
 			/* And the execve() that began it. */
 			figures->n_calls = n_stops / 2 + 1;
+			/* Those of the children that it waited for are in it. */
+			figures->n_faults = (unsigned long)usage.ru_minflt;
 			return;
 		}
 		signal_number = note_stop(pid, status, &n_stops, figures);
@@ -478,10 +483,10 @@ static int compare_times(const void *a, const void *b)
 static void print_figures(struct figures *figures, size_t runs)
 {
 	qsort(figures->times_ns, runs, sizeof(*figures->times_ns), compare_times);
-	(void)printf("%llu %llu %lu %lu\n",
+	(void)printf("%llu %llu %lu %lu %lu\n",
 		     (unsigned long long)figures->times_ns[runs / 2],
 		     (unsigned long long)figures->times_ns[runs * 99 / 100],
-		     figures->peak_kib, figures->n_calls);
+		     figures->peak_kib, figures->n_calls, figures->n_faults);
 }
 
 static uint64_t *new_times(size_t runs)
