@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/frame.h"
 #include "base/io.h"
 #include "base/json_guard.h"
 #include "base/limits.h"
@@ -34,7 +33,6 @@ static const char *const dirs[] = {"/etc/cdi", "/var/run/cdi"};
 
 /* ---- the child ------------------------------------------------------------------------- */
 
-/* It reads a frame with read() alone, which is all that it may. */
 static bool read_exactly(int fd, void *buf, size_t len)
 {
 	char *at = buf;
@@ -70,7 +68,7 @@ static _Noreturn void run_child(int fd, pid_t parent)
 	question = xrealloc(NULL, len);
 	is_answered = read_exactly(STDOUT_FILENO, question, len) &&
 		      cdi_message_answer(question, len, &answer, &err) == 0 &&
-		      frame_write(STDOUT_FILENO, answer.data, answer.len) == 0;
+		      write_all(STDOUT_FILENO, answer.data, answer.len) == 0;
 	free(question);
 	message_clear(&answer);
 	sandbox_exit_parser(is_answered ? 0 : 1);
@@ -232,19 +230,22 @@ static int ask(const struct cdi_parser *parser, const struct cdi_files *files,
 {
 	struct message question = {0};
 	struct bytes answer = {0};
+	uint32_t len;
 	bool is_asked;
 	int r;
 
 	cdi_message_ask(files->file, files->n, kind, &question);
-	is_asked = frame_write(parser->fd, question.data, question.len) == 0;
+	len = (uint32_t)question.len;
+	is_asked = write_all(parser->fd, &len, sizeof(len)) == 0 &&
+		   write_all(parser->fd, question.data, question.len) == 0;
 	message_clear(&question);
 	if (!is_asked) {
 		return err_set(err, EBADMSG,
 			       "the parser has ended; see the kernel's log");
 	}
 	/* A child that takes too long, or says too much, dies with us. */
-	r = frames_read(parser->fd, "the parser's answer", 1, LIMIT_CDI_MESSAGE_BYTES,
-			ANSWER_DEADLINE_MS, &answer, err);
+	r = read_all(parser->fd, "the parser's answer", LIMIT_CDI_MESSAGE_BYTES,
+		     ANSWER_DEADLINE_MS, &answer, err);
 	if (r == 0) {
 		r = cdi_message_decode(answer.data, answer.len, ret, err);
 	}

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/frame.h"
+#include "base/io.h"
 #include "base/json_guard.h"
 #include "children.h"
 #include "sandbox.h"
@@ -106,13 +106,12 @@ static _Noreturn void run_child(const struct parser_input *input, int reply_fd,
 	}
 	/* Out of reach before a stranger's first byte is parsed. */
 	message_encode_settings(&parsed, &first);
-	is_written = frame_write(STDOUT_FILENO, first.data, first.len) == 0;
+	is_written = write_all(STDOUT_FILENO, first.data, first.len) == 0;
 	if (is_confined) {
 		(void)parse_all(input, &parsed, &err);
 	}
 	message_encode(&parsed, &err, &second);
-	is_written =
-		is_written && frame_write(STDOUT_FILENO, second.data, second.len) == 0;
+	is_written = is_written && write_all(STDOUT_FILENO, second.data, second.len) == 0;
 	sandbox_exit_parser(is_written ? 0 : 1);
 }
 
@@ -147,12 +146,13 @@ static int read_reply(const struct parser_input *input, int fd, pid_t child,
 	int r;
 
 	/* A child that takes too long, or says too much, dies with us. */
-	r = frames_read(fd, "the parser's reply", MESSAGE_PARTS, LIMIT_MESSAGE_BYTES,
-			PARSER_DEADLINE_MS, &reply, err);
-	if (r == 0) {
-		r = message_decode(reply.data, reply.len, input->config, ret, err);
-		bytes_clear(&reply);
+	r = read_all(fd, "the parser's reply", LIMIT_MESSAGE_BYTES, PARSER_DEADLINE_MS,
+		     &reply, err);
+	if (r < 0) {
+		return r;
 	}
+	r = message_decode(reply.data, reply.len, input->config, ret, err);
+	bytes_clear(&reply);
 	/* What the caller counts on, whoever wrote the reply. */
 	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
 		parsed_clear(ret);

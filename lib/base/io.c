@@ -56,8 +56,8 @@ static size_t first_room(int fd, size_t max)
 	return max < FIRST_READ_BYTES ? max + 1 : FIRST_READ_BYTES;
 }
 
-int read_until(int fd, const char *what, is_all_fn is_all, const void *context,
-	       size_t max, int deadline_ms, struct bytes *ret, struct err *err)
+int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes *ret,
+	     struct err *err)
 {
 	long long until_ms = deadline_ms < 0 ? 0 : deadline_clock_ms() + deadline_ms;
 	size_t room = first_room(fd, max);
@@ -86,7 +86,7 @@ int read_until(int fd, const char *what, is_all_fn is_all, const void *context,
 			return err_set(err, E2BIG, "read %s: larger than %zu bytes", what,
 				       max);
 		}
-		if (n == 0 || (is_all && is_all(data, len, context))) {
+		if (n == 0) {
 			break;
 		}
 		if (len == room) {
@@ -98,12 +98,6 @@ int read_until(int fd, const char *what, is_all_fn is_all, const void *context,
 	ret->data = steal_ptr(&data);
 	ret->len = len;
 	return 0;
-}
-
-int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes *ret,
-	     struct err *err)
-{
-	return read_until(fd, what, NULL, NULL, max, deadline_ms, ret, err);
 }
 
 int write_all(int fd, const void *data, size_t len)

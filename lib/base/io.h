@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Bytes of a file; `data` has a NUL behind its last byte, which `len` does not count. */
@@ -28,13 +27,6 @@ void bytes_clear(struct bytes *bytes);
  */
 int read_all(int fd, const char *what, size_t max, int deadline_ms, struct bytes *ret,
 	     struct err *err);
-
-/* Is that all that the other side has to say? @context: as given to read_until() */
-typedef bool (*is_all_fn)(const char *data, size_t len, const void *context);
-
-/* The same as read_all(), but no further than to where @is_all is true. */
-int read_until(int fd, const char *what, is_all_fn is_all, const void *context,
-	       size_t max, int deadline_ms, struct bytes *ret, struct err *err);
 
 /* Writes all of it, however often that takes. Return: 0 or negative errno. */
 int write_all(int fd, const void *data, size_t len);

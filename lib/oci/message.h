@@ -46,9 +46,6 @@ struct parsed {
 void parsed_clear(struct parsed *parsed);
 DEFINE_CLEANUP(struct parsed, parsed_clear)
 
-/* How many parts a reply has. */
-#define MESSAGE_PARTS 2U
-
 struct message {
 	char *data;
 	size_t len;
