@@ -31,7 +31,7 @@ static const char *const dirs[] = {"/etc/cdi", "/var/run/cdi"};
 
 #define ANSWER_DEADLINE_MS 5000
 
-/* ---- the child ------------------------------------------------------------------------- */
+/* ---- the child --------------------------------------------------------------------- */
 
 static bool read_exactly(int fd, void *buf, size_t len)
 {
@@ -74,7 +74,7 @@ static _Noreturn void run_child(int fd, pid_t parent)
 	sandbox_exit_parser(is_answered ? 0 : 1);
 }
 
-/* ---- starting -------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------- */
 
 static bool is_there(const struct host *host)
 {
@@ -129,7 +129,7 @@ void cdi_parser_close(struct cdi_parser *parser)
 	*parser = NO_CDI_PARSER;
 }
 
-/* ---- the files ------------------------------------------------------------------------- */
+/* ---- the files --------------------------------------------------------------------- */
 
 struct cdi_files {
 	struct cdi_file *file;
@@ -223,7 +223,7 @@ static void read_dir(const struct host *host, unsigned int number,
 	}
 }
 
-/* ---- asking ---------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------ */
 
 static int ask(const struct cdi_parser *parser, const struct cdi_files *files,
 	       const char *kind, struct cdi_registry *ret, struct err *err)

@@ -149,8 +149,8 @@ static int parse_pid(const char *text, struct cli *cli, struct err *err)
 	return 0;
 }
 
-/* Other commands and other directories see the same: the ledger is below it, and precreate
-   writes it into the container's configuration. */
+/* Other commands and other directories see the same: the ledger is below it, and
+   precreate writes it into the container's configuration. */
 static int take_host_root(const char *value, struct cli *cli, struct err *err)
 {
 	static char text[PATH_MAX];
@@ -228,7 +228,8 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 static int take_command(int n_words, char **words, struct cli *cli, struct err *err)
 {
 	if (n_words == 0) {
-		/* A runtime that calls the hook without arguments; not a person who tries. */
+		/* A runtime that calls the hook without arguments; not
+		   a person who tries. */
 		if (isatty(STDIN_FILENO)) {
 			return err_set(err, EINVAL,
 				       "read the command line: no command; see --help");

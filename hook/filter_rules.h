@@ -5,13 +5,13 @@
  *
  * Read by gen_filters.c, which turns the tables into BPF with libseccomp when the program
  * is built: making a filter at run time would cost more than all of the hook's own work.
- * What is not listed fails with EPERM: a message and an undo follow. A phase's filter stays
- * in force below the next one's, so each later table is a part of the earlier one's. (The
- * parser needs none: it is in seccomp's strict mode.)
+ * What is not listed fails with EPERM: a message and an undo follow. A phase's filter
+ * stays in force below the next one's, so each later table is a part of the earlier
+ * one's. (The parser needs none: it is in seccomp's strict mode.)
  *
- * A call that an architecture does not have is passed over by libseccomp: those whose names end
- * in 2, 32 or 64, and sigreturn, are what C libraries call where a word has 32 bits. What came
- * out is checked for each architecture by test/lint/check_filters.py.
+ * A call that an architecture does not have is passed over by libseccomp: those whose
+ * names end in 2, 32 or 64, and sigreturn, are what C libraries call where a word has 32
+ * bits. What came out is checked for each architecture by test/lint/check_filters.py.
  */
 
 #include <fcntl.h>
@@ -67,8 +67,8 @@ struct filter_rule {
 	ANY(exit_group), ANY(exit), ANY(rt_sigreturn), ANY(sigreturn), \
 		ANY(restart_syscall)
 
-/* What mknodat() may make: an empty file of own_dir.c, and a node of private_node.c. No block
-   device, no FIFO, and no mode that lets others in. */
+/* What mknodat() may make: an empty file of own_dir.c, and a node of private_node.c. No
+   block device, no FIFO, and no mode that lets others in. */
 #define PLACEHOLDER_MODE  (S_IFREG | 0444)
 #define PRIVATE_NODE_MODE (S_IFCHR | 0600)
 
@@ -104,8 +104,9 @@ static const struct filter_rule container_rules[] = {
 	CONTAINER_RULES,
 };
 
-/* While the parser works, and from then on: read its reply, open the log, find GPUs, prepare
-   mounts and rules, enter. No execve, no fork, no ptrace, no kill, nothing of the network. */
+/* While the parser works, and from then on: read its reply, open the log, find
+   GPUs, prepare mounts and rules, enter. No execve, no fork, no ptrace, no kill,
+   nothing of the network. */
 static const struct filter_rule host_rules[] = {
 	MEMORY_RULES,
 	END_RULES,
@@ -128,8 +129,8 @@ static const struct filter_rule host_rules[] = {
 	ANY(fsconfig),
 	ANY(fsmount),
 	WHEN(mknodat, 2, PLACEHOLDER_MODE),
-	/* Nodes of the container's own, with the host's SELinux label; before Linux 6.15 in a
-	   mount namespace of ours. */
+	/* Nodes of the container's own, with the host's SELinux label; before Linux 6.15
+	   in a mount namespace of ours. */
 	WHEN(mknodat, 2, PRIVATE_NODE_MODE),
 	ANY(fchmodat),
 	ANY(fchownat),

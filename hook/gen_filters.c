@@ -32,8 +32,8 @@ static int add_rules(scmp_filter_ctx filter, const struct filter_rule *rules, si
 }
 
 /*
- * libseccomp writes a program in the byte order of its architecture, and we print numbers.
- * Every program starts by loading the architecture, with this code.
+ * libseccomp writes a program in the byte order of its architecture, and we print
+ * numbers. Every program starts by loading the architecture, with this code.
  */
 static void to_our_order(struct sock_filter *insn, bool is_first, bool *is_swapped)
 {
@@ -52,10 +52,10 @@ static void print_insn(uint16_t code, unsigned int jt, unsigned int jf, uint32_t
 }
 
 /*
- * On some architectures one call stands for all that make and use sockets, with arguments in
- * memory that no filter sees: there libseccomp lets a rule for AF_UNIX through for every
- * family. The direct calls, which are as old as Linux 4.3, are enough. (glibc for s390x takes
- * the old one: no log and no systemd there.)
+ * On some architectures one call stands for all that make and use sockets, with arguments
+ * in memory that no filter sees: there libseccomp lets a rule for AF_UNIX through for
+ * every family. The direct calls, which are as old as Linux 4.3, are enough. (glibc for
+ * s390x takes the old one: no log and no systemd there.)
  */
 static void print_no_socketcall(uint32_t arch)
 {
@@ -73,9 +73,9 @@ static void print_no_socketcall(uint32_t arch)
 
 /*
  * Since Linux 5.11 the kernel runs a new filter for each of some 450 numbers, to remember
- * which it always allows: 20 us for our two, while running them for a call takes some 20 ns
- * more, and a run makes 300 calls. It gives up at an instruction that it does not know, such
- * as this one, which changes nothing. Source: Linux kernel/seccomp.c,
+ * which it always allows: 20 us for our two, while running them for a call takes some 20
+ * ns more, and a run makes 300 calls. It gives up at an instruction that it does not
+ * know, such as this one, which changes nothing. Source: Linux kernel/seccomp.c,
  * seccomp_is_const_allow().
  */
 static void print_no_cache(void)

@@ -73,8 +73,8 @@ static int choose_gpus(const struct host *host, const struct gpu_spec *spec,
 	return r < 0 ? err_wrap(err, "select GPUs") : 0;
 }
 
-/* Where nobody may lock a GPU and nobody is counted there is nothing to keep, unless others,
-   with other settings, keep something there already. */
+/* Where nobody may lock a GPU and nobody is counted there is nothing to keep, unless
+   others, with other settings, keep something there already. */
 static bool needs_ledger(const struct settings *settings)
 {
 	return settings->policy.allows_exclusive || settings->order != GPU_ORDER_FIRST;
@@ -193,8 +193,8 @@ static int use_cdi(const struct host *host, struct request *request,
 	return 0;
 }
 
-/* Only for GPUs whose driver has files: neither the root nor the host's libraries are looked
-   at for any other. */
+/* Only for GPUs whose driver has files: neither the root nor the host's libraries are
+   looked at for any other. */
 static int find_files(const struct host *host, struct request *request,
 		      struct outcome *outcome, struct err *err)
 {
@@ -226,8 +226,9 @@ static int find_files(const struct host *host, struct request *request,
 		       : r;
 }
 
-/* A bundle of an ordinary user's is none that root's hook would take: if it is started, then
-   by its owner. A user namespace's root is none of those who own a bundle of root's. */
+/* A bundle of an ordinary user's is none that root's hook would take: if it is
+   started, then by its owner. A user namespace's root is none of those who own
+   a bundle of root's. */
 static bool is_of_a_user(const struct request *request)
 {
 	struct stat st;

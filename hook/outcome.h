@@ -3,8 +3,8 @@
 /*
  * outcome.h - from a request to a checked plan
  *
- * The second half of the way: GpuSpec -> inventory -> selection -> plan. The same for every
- * command that asks what a container gets, whatever is done with the plan then.
+ * The second half of the way: GpuSpec -> inventory -> selection -> plan. The same for
+ * every command that asks what a container gets, whatever is done with the plan then.
  */
 
 #include "base/cleanup.h"
@@ -18,7 +18,8 @@
 #include "stage/lease.h"
 #include "stage/select.h"
 
-/* From a GpuSpec to a checked plan; selection and inventory are what the plan stands on. */
+/* From a GpuSpec to a checked plan; selection and inventory are what
+   the plan stands on. */
 struct outcome {
 	struct inventory inventory;
 	struct selection selection;
@@ -47,8 +48,8 @@ DEFINE_CLEANUP(struct outcome, outcome_clear)
  * @host:	gets the settings' driver_root, which @request owns
  * @request:	asking for GPUs, see request_is_asking(); its default capabilities are
  *		narrowed to those that the policy allows
- * @outcome:	NO_OUTCOME; outcome_clear() it in any case, and where the container does not
- *		start after all lease_give_back() its lease before
+ * @outcome:	NO_OUTCOME; outcome_clear() it in any case, and where the container does
+ *		not start after all lease_give_back() its lease before
  * @err:	what the request, the policy or the host has against it
  */
 int outcome_plan(struct host *host, struct request *request, enum purpose purpose,

@@ -66,7 +66,8 @@ static void parse_settings(const struct parser_input *input, struct parsed *pars
 	}
 }
 
-/* 16 MiB of the worst JSON, "[{},{},...", take 1.25 GiB in jansson, 80 times their size. */
+/* 16 MiB of the worst JSON, "[{},{},...", take 1.25 GiB in jansson,
+   80 times their size. */
 #define MEMORY_FACTOR 100U
 
 /* For the smallest input, and for what is said of it. */

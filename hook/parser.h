@@ -6,10 +6,10 @@
  * Theory of operation. The parent reads the bytes (bounded) and forks. The child has no
  * capability, another uid where there is one, no descriptor but its end of a pipe, and
  * seccomp's strict mode: it can compute, write and exit. It parses, writes one message
- * (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES and checks every
- * field. The configuration file is the operator's, so it comes first, see
- * oci/message.h. One fork costs about 0.1 ms, which is why a container without a
- * request is found by a search in the bytes alone and needs none.
+ * (oci/message.h) and exits. The parent reads at most LIMIT_MESSAGE_BYTES and checks
+ * every field. The configuration file is the operator's, so it comes first, see
+ * oci/message.h. One fork costs about 0.1 ms, which is why a container without a request
+ * is found by a search in the bytes alone and needs none.
  */
 
 #include "base/err.h"
@@ -32,10 +32,10 @@ struct parser_input {
 
 /**
  * parser_run() - Parse in a child
- * @ret:	filled on success; where the parser found an error in state or config, it has
- *		the settings alone. What is wrong with the settings is in there and no error.
- *		parsed_clear() it
- * @err:	what the parser found; EBADMSG: the child was killed, or its reply is none;
- *		ETIMEDOUT
+ * @ret:	filled on success; where the parser found an error in state or config, it
+ *		has the settings alone. What is wrong with the settings is in there and no
+ *		error. parsed_clear() it
+ * @err:	what the parser found; EBADMSG: the child was killed, or its
+ *		reply is none; ETIMEDOUT
  */
 int parser_run(const struct parser_input *input, struct parsed *ret, struct err *err);

@@ -23,7 +23,7 @@ static const int syslog_priorities[LOG_LEVEL_COUNT] = {
 	[LOG_LEVEL_INFO] = LOG_DAEMON | LOG_INFO,
 };
 
-/* ---- opening --------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 static void connect_to_system(struct report *report)
 {
@@ -129,7 +129,7 @@ void report_close_log(struct report *report)
 	report->log_fd = -1;
 }
 
-/* ---- writing --------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 /* What cannot be written cannot be reported either, so results are not looked at. */
 static void write_line(const struct report *report, enum log_level level,

@@ -3,9 +3,9 @@
 /*
  * report.h - the one line of an error, on stderr and in the log
  *
- * crun throws a hook's stderr away, so the line also goes to /dev/log, through a socket of
- * our own: libc's syslog() would open files (time zone, locale) at a time when the paths
- * may be the container's. The configuration file names another log.
+ * crun throws a hook's stderr away, so the line also goes to /dev/log, through a socket
+ * of our own: libc's syslog() would open files (time zone, locale) at a time when the
+ * paths may be the container's. The configuration file names another log.
  */
 
 #include <stdbool.h>
@@ -24,10 +24,10 @@ struct report {
 
 /**
  * report_open_log() - Open the log that the settings name
- * @settings:	zeroed where there are none yet: the system's log. It is that too where they
- *		say stderr, and there is none
- * @err:	a file that cannot be opened, or is not a regular file of ours; the log is the
- *		system's then
+ * @settings:	zeroed where there are none yet: the system's log. It is that too where
+ *		they say stderr, and there is none
+ * @err:	a file that cannot be opened, or is not a regular file of ours; the
+ *		log is the system's then
  *
  * Should: come before the filters of sandbox.h.
  * Mustn't: be called in the container's mount namespace, where /dev/log is a stranger's.

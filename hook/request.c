@@ -85,8 +85,8 @@ static int confine(void *context, struct err *err)
 	return sandbox_enter_host(err);
 }
 
-/* What can only be done before sandbox_enter_host(). What is wrong with the host matters only
-   if a GPU is asked for, so host_open() is asked again later. */
+/* What can only be done before sandbox_enter_host(). What is wrong with the host matters
+   only if a GPU is asked for, so host_open() is asked again later. */
 static int start_cdi_parser(void *context, struct err *err)
 {
 	struct request *request = context;
@@ -118,8 +118,8 @@ static int use_the_time(void *context, struct err *err)
 
 /*
  * Reads the bundle's config.json. Where it cannot hold the annotation that is all, and
- * request->parsed stays empty; else it is parsed, together with the settings, and the state
- * if there is one.
+ * request->parsed stays empty; else it is parsed, together with the settings, and the
+ * state if there is one.
  */
 static int read_bundle(const struct cli *cli, const char *bundle,
 		       const struct bytes *state, struct request *request,
@@ -366,7 +366,8 @@ void request_warn_of_settings(const struct request *request, struct plan *plan)
 	}
 }
 
-/* The bundle's own path and not the state's: free of links, and right where crun wrote "/". */
+/* The bundle's own path and not the state's: free of links, and right
+   where crun wrote "/". */
 int request_find_rootfs(const struct request *request, char **ret, struct err *err)
 {
 	char bundle[PATH_MAX];

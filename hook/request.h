@@ -68,8 +68,8 @@ int request_read_stopped(const struct cli *cli, struct request *request, struct 
 int request_read_config(const struct cli *cli, const char *hook_path,
 			struct request *request, struct bytes *ret, struct err *err);
 
-/* As request_read_state(), for a bundle that is named on the command line; there is no state
-   then. */
+/* As request_read_state(), for a bundle that is named on the command line;
+   there is no state then. */
 int request_read_bundle(const struct cli *cli, struct request *request, struct err *err);
 
 /* The settings alone; the defaults where there is something wrong with them. */
@@ -83,8 +83,10 @@ int request_read_option(const struct cli *cli, struct request *request, struct e
 bool request_is_asking(const struct request *request);
 
 /**
- * request_follow_settings() - The log, its level and the deadline that the settings ask for
- * @err:	a log that cannot be opened; an earlier error stays the one that is reported
+ * request_follow_settings() - The log, its level and the deadline
+ * that the settings ask for
+ * @err:	a log that cannot be opened; an earlier error stays
+ *		the one that is reported
  *
  * Should: be called among the host's own paths.
  */
@@ -101,11 +103,12 @@ int request_check_settings(const struct request *request, struct err *err);
  */
 int request_accept(const struct request *request, struct err *err);
 
-/* For `plan`, which carries nothing out: what request_accept() would refuse, as warnings. */
+/* For `plan`, which carries nothing out: what request_accept() would
+   refuse, as warnings. */
 void request_warn_of_doubts(const struct request *request, struct plan *plan);
 
-/* For `plan` where no GPU is asked for, maybe since the configuration is not what somebody
-   meant: what is wrong with it, as a warning. Parses it. */
+/* For `plan` where no GPU is asked for, maybe since the configuration is not what
+   somebody meant: what is wrong with it, as a warning. Parses it. */
 void request_warn_of_settings(const struct request *request, struct plan *plan);
 
 /**

@@ -89,8 +89,8 @@ static void join(char *buf, size_t size, const char *text, size_t len)
 		       text);
 }
 
-/* A process that exists has its variables and groups, and the runtime its hooks. precreate,
-   if it has run, has seen to all of that. */
+/* A process that exists has its variables and groups, and the runtime its hooks.
+   precreate, if it has run, has seen to all of that. */
 static void warn_of_rest(const struct request *request, struct plan *plan)
 {
 	char names[512] = "";
@@ -159,7 +159,8 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	return r;
 }
 
-/* One line for all, with the first reason. What could not be seen is no success either. */
+/* One line for all, with the first reason. What could not be seen
+   is no success either. */
 static int check_access(const struct access *access, struct err *err)
 {
 	const struct node_access *first = NULL;

@@ -2,8 +2,9 @@
 /*
  * run_precreate.c - the command precreate: config.json in, config.json with GPUs out
  *
- * podman's hook stage of that name. The same way to a plan as at createRuntime, see run.c;
- * the container does not exist yet, so what it is to have is written into its configuration.
+ * podman's hook stage of that name. The same way to a plan as at createRuntime,
+ * see run.c; the container does not exist yet, so what it is to have is written
+ * into its configuration.
  * Source: oci-hooks(5), "EXTENSION STAGES"; podman's stderr is nobody's, see report.h.
  */
 
@@ -136,10 +137,11 @@ static int carry_out(const struct cli *cli, struct request *request,
 }
 
 /*
- * Since 2026 podman opens the file that this annotation names, as root, on the host, to append,
- * and copies what the hook writes there: all of config.json, with the words of the image, in
- * a file of the image's choice. Podman is who wrote the text, without escapes for letters;
- * where in it they stand is not looked into, since they are odd enough anywhere.
+ * Since 2026 podman opens the file that this annotation names, as root, on the host,
+ * to append, and copies what the hook writes there: all of config.json, with the
+ * words of the image, in a file of the image's choice. Podman is who wrote the text,
+ * without escapes for letters; where in it they stand is not looked into, since they
+ * are odd enough anywhere.
  * Source: container-libs pull request 1089, RuntimeConfigFilterWithOptions().
  */
 #define COPY_ANNOTATION "run.oci.hooks.stdout"

@@ -24,18 +24,19 @@
 
 #include "filter.h"
 
-/* An id that nothing else has, since who has the same one may send a signal: from the range
-   that no system gives out. Not nobody's, which containers run as, some of them with the host's
-   processes in sight. Source: systemd docs/UIDS-GIDS.md. */
+/* An id that nothing else has, since who has the same one may send a signal: from the
+   range that no system gives out. Not nobody's, which containers run as, some of them
+   with the host's processes in sight. Source: systemd docs/UIDS-GIDS.md. */
 #define PARSER_ID 4294900000U
 
-/* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. A user namespace maps it
-   more often than the one above. */
+/* The kernel's default of fs.overflowuid and fs.overflowgid: nobody. A user namespace
+   maps it more often than the one above. */
 #define OVERFLOW_ID 65534U
 
 #define PARSER_CPU_SECONDS 5U
 
-/* An O_PATH descriptor: read() and write() on it fail with EBADF, and no device is opened. */
+/* An O_PATH descriptor: read() and write() on it fail with EBADF, and
+   no device is opened. */
 static void fill_standard_fds(void)
 {
 	int fd;
@@ -92,8 +93,9 @@ void sandbox_start(void)
 	raise_limits();
 }
 
-/* Numbers of /dev/null and of terminals: a serial line is none, since what it is connected
-   to may do what it is told. Source: Linux Documentation/admin-guide/devices.txt. */
+/* Numbers of /dev/null and of terminals: a serial line is none, since what it is
+   connected to may do what it is told. Source: Linux
+   Documentation/admin-guide/devices.txt. */
 static bool is_null_or_screen(dev_t device)
 {
 	unsigned int major_ = major(device);
@@ -106,8 +108,8 @@ static bool is_null_or_screen(dev_t device)
 }
 
 /* What somebody has made for a caller of ours, not opened by a name: a pipe that is in no
-   directory, a socket. "/proc/PID/fd/N" is a name of a pipe as well, but crun opens to append,
-   and nobody makes a pipe or starts a terminal so. */
+   directory, a socket. "/proc/PID/fd/N" is a name of a pipe as well, but crun opens to
+   append, and nobody makes a pipe or starts a terminal so. */
 static bool is_harmless_output(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -166,8 +168,9 @@ static int keep_capabilities(const cap_value_t *wanted, size_t n, struct err *er
 	return r;
 }
 
-/* In strict mode malloc() cannot ask the kernel for memory: it has to have it before, in one
-   piece, and must neither give it back nor want a mapping. Untouched pages cost nothing. */
+/* In strict mode malloc() cannot ask the kernel for memory: it has to have it
+   before, in one piece, and must neither give it back nor want a mapping. Untouched
+   pages cost nothing. */
 static int reserve_memory(size_t bytes, struct err *err)
 {
 	/* A compiler may leave out an allocation that nobody looks at, and clang does. */
@@ -183,8 +186,8 @@ static int reserve_memory(size_t bytes, struct err *err)
 	return 0;
 }
 
-/* read, write, exit and sigreturn; anything else kills. Source: seccomp(2). HAS_FILTER: the
-   meson option "filter", off only for valgrind and the sanitizers. */
+/* read, write, exit and sigreturn; anything else kills. Source: seccomp(2). HAS_FILTER:
+   the meson option "filter", off only for valgrind and the sanitizers. */
 static int enter_strict_mode(struct err *err)
 {
 	if (HAS_FILTER && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) < 0) {
@@ -198,8 +201,8 @@ static bool set_ids(uid_t id)
 	return setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
 }
 
-/* In a user namespace neither id may be mapped, and an ordinary user may not change; there
-   the capabilities and the filter are what counts. */
+/* In a user namespace neither id may be mapped, and an ordinary user may not change;
+   there the capabilities and the filter are what counts. */
 static void give_up_ids(void)
 {
 	(void)setgroups(0, NULL);
@@ -230,8 +233,8 @@ int sandbox_enter_parser(int reply_fd, pid_t parent, size_t memory_bytes, struct
 		return r;
 	}
 	(void)setrlimit(RLIMIT_CPU, &cpu);
-	/* Behind the change of the uid, which takes the setting away; the parent may have died
-	   before it. */
+	/* Behind the change of the uid, which takes the setting away; the parent may
+	   have died before it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent) {
 		_exit(1);

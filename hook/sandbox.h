@@ -24,11 +24,12 @@ void sandbox_start(void);
 /**
  * sandbox_guard_stderr() - Write no line into a file that an image has chosen
  *
- * For every hook crun opens the file that the annotation run.oci.hooks.stderr names, as root,
- * on the host, and makes it our standard error; podman lets an image set annotations, and our
- * messages have words of the image in them. So only what cannot have been opened like that
- * stays: a pipe, a socket, a terminal or /dev/null that is not open to append. Anything else is
- * exchanged for a descriptor that cannot be written; the line is in the log all the same.
+ * For every hook crun opens the file that the annotation run.oci.hooks.stderr names, as
+ * root, on the host, and makes it our standard error; podman lets an image set
+ * annotations, and our messages have words of the image in them. So only what cannot have
+ * been opened like that stays: a pipe, a socket, a terminal or /dev/null that is not open
+ * to append. Anything else is exchanged for a descriptor that cannot be written; the line
+ * is in the log all the same.
  *
  * Should: come before the first word of anybody but our caller is read.
  *
@@ -43,9 +44,10 @@ bool sandbox_guard_stderr(void);
  * @parent:	whoever forked us
  * @memory_bytes: what malloc() can give out from now on, in all
  *
- * No capability, an uid of its own, in a user namespace nobody's, where we may change to
- * it, a limit of time, death with @parent, and seccomp's strict mode: read, write and exit
- * are all that is left. End with sandbox_exit_parser(), since exit() and _exit() are not.
+ * No capability, an uid of its own, in a user namespace nobody's, where we may
+ * change to it, a limit of time, death with @parent, and seccomp's strict mode:
+ * read, write and exit are all that is left. End with sandbox_exit_parser(), since
+ * exit() and _exit() are not.
  *
  * Should: come right behind the fork, with all that is to be parsed read into memory.
  * Mustn't: be called in the process that goes on.
@@ -64,27 +66,29 @@ _Noreturn void sandbox_exit_parser(int status);
  * else; the filter allows no socket but AF_UNIX), CAP_SYS_CHROOT (setns), CAP_SYS_PTRACE
  * (namespaces of a process with more capabilities than ours), CAP_SETUID and CAP_SETGID
  * (file system ids of a mapped root), CAP_DAC_OVERRIDE (the container's directories),
- * CAP_MKNOD and CAP_CHOWN (nodes of the container's own, private_node.h), CAP_KILL (not for
- * kill(), which the filter refuses: without it the parser, which has another uid, would not
- * die with us). No other can come back: the bounding set does not matter, since nothing can
- * be executed any more.
+ * CAP_MKNOD and CAP_CHOWN (nodes of the container's own, private_node.h), CAP_KILL (not
+ * for kill(), which the filter refuses: without it the parser, which has another uid,
+ * would not die with us). No other can come back: the bounding set does not matter, since
+ * nothing can be executed any more.
  *
- * Should: come before the host or the container is looked at; while the parser works, since
- * loading the filter takes its time.
+ * Should: come before the host or the container is looked at; while the parser works,
+ * since loading the filter takes its time.
  * Mustn't: come before the bundle has been read and the parser has been started.
  */
 int sandbox_enter_host(struct err *err);
 
 /**
- * sandbox_enter_container() - Give up what is of no use in the container's mount namespace
+ * sandbox_enter_container() - Give up what is of no use in the
+ * container's mount namespace
  *
- * What is left: CAP_SYS_ADMIN, CAP_NET_ADMIN (to put a device program back), CAP_SETUID,
- * CAP_SETGID, CAP_DAC_OVERRIDE, and the container's filter, which knows no path but through
- * openat2().
+ * What is left: CAP_SYS_ADMIN, CAP_NET_ADMIN (to put a device program back),
+ * CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, and the container's filter, which knows no
+ * path but through openat2().
  *
  * Needs: sandbox_enter_host() before, whose filter allows this.
  * Should: be the first thing after setns().
- * Mustn't: be called while a path of the host is still to be opened, or a mount of it cloned.
+ * Mustn't: be called while a path of the host is still to be opened,
+ * or a mount of it cloned.
  */
 int sandbox_enter_container(struct err *err);
 

@@ -46,7 +46,7 @@ static int add(struct additions *additions, enum place_id id, json_t *value,
 	return 0;
 }
 
-/* ---- paths ----------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 /* Skips what says nothing: slashes and ".". Return: the next component, *len bytes. */
 static const char *next_part(const char *path, size_t *len)
@@ -91,7 +91,7 @@ static char *host_path(const struct additions *additions, const char *path)
 	return text_equals(root, "/") ? xstrdup(path) : xasprintf("%s%s", root, path);
 }
 
-/* ---- mounts ---------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------ */
 
 static int add_bind(struct additions *additions, const char *source,
 		    const char *destination, json_t *options, struct err *err)
@@ -153,7 +153,7 @@ static int add_mount(struct additions *additions, const struct plan_mount *mount
 	return add_bind(additions, source, mount->ctr.text, options, err);
 }
 
-/* ---- nodes ----------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------- */
 
 /* Is this node configured already? Then it must have the same number. */
 static int find_device(const struct additions *additions, const struct plan_node *node,
@@ -199,7 +199,8 @@ static bool is_in_volume(const struct additions *additions, const char *path)
 	return false;
 }
 
-/* The runtime makes it: with the owner and mode of the plan, or else of the host's node. */
+/* The runtime makes it: with the owner and mode of the plan, or else
+   of the host's node. */
 static json_t *make_device(const struct plan_node *node)
 {
 	bool is_private = node->is_private;
@@ -262,7 +263,7 @@ static int allow_node(struct additions *additions, const struct plan_node *node,
 		   err);
 }
 
-/* ---- the rest -------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------- */
 
 static int add_hook(struct additions *additions, struct err *err)
 {
@@ -298,8 +299,9 @@ static json_t *append_texts(json_t *array, char *const *texts, size_t n)
 	return array;
 }
 
-/* What a hook of somebody else runs with if its specification says nothing: an empty list means
-   the container's own to runc before 1.3, and LD_PRELOAD is the image's (CVE-2025-23266). */
+/* What a hook of somebody else runs with if its specification says nothing: an
+   empty list means the container's own to runc before 1.3, and LD_PRELOAD is the
+   image's (CVE-2025-23266). */
 #define HOOK_PATH "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Others' hooks that a specification names. */

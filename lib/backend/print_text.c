@@ -146,8 +146,8 @@ static void add_gpu(struct table *table, char *name, const struct gpu *gpu)
 	table_add(table, gpu->driver);
 }
 
-/* "rw", where it comes from if not from the same path, and the owner and mode of a node of the
-   container's own. */
+/* "rw", where it comes from if not from the same path, and the owner and mode of a node
+   of the container's own. */
 static char *describe_rights(const struct plan_node *node)
 {
 	bool is_same = text_equals(node->host.text, node->ctr.text);
@@ -261,7 +261,8 @@ static void print_access(FILE *out, const struct plan *plan, const struct access
 /* More names than this in one line help nobody; JSON has them all. */
 #define NAMES_IN_A_LINE 8U
 
-/* "amd:1, amd:2 and 5 more": all from @first on that are not given for the same reason. */
+/* "amd:1, amd:2 and 5 more": all from @first on that are not given
+   for the same reason. */
 static char *list_with_reason(const struct verdicts *verdicts, size_t first)
 {
 	const char *reason = verdicts->verdict[first].reason;
@@ -420,8 +421,8 @@ static void add_inventory_gpu(struct table *table, const struct gpu *gpu,
 }
 
 /*
- * A GPU that is all partitions is in no inventory as a whole: its PCI device is the first of
- * them. It gets a line of its own before @first, with all who have a part of it.
+ * A GPU that is all partitions is in no inventory as a whole: its PCI device is the first
+ * of them. It gets a line of its own before @first, with all who have a part of it.
  */
 static void add_whole_gpu(struct table *table, const struct gpu *first,
 			  const struct holders *holders)
@@ -448,8 +449,8 @@ static bool is_first_of_whole(const struct inventory *inv, size_t index)
 		!text_equals(inv->gpus[index - 1].pci, gpu->pci));
 }
 
-/* No use for the same reason, and nothing but a node to tell them apart: neither an address
-   nor who has them. */
+/* No use for the same reason, and nothing but a node to tell them apart: neither an
+   address nor who has them. */
 static bool is_alike(const struct gpu *a, const struct gpu *b,
 		     const struct holders *holders)
 {

@@ -13,7 +13,8 @@
 
 #define cleanup(fn) __attribute__((cleanup(fn)))
 
-/* Defines <clear_fn>p, which cleanup() can call: DEFINE_CLEANUP(struct plan, plan_clear). */
+/* Defines <clear_fn>p, which cleanup() can call:
+   DEFINE_CLEANUP(struct plan, plan_clear). */
 #define DEFINE_CLEANUP(type, clear_fn)               \
 	static inline void clear_fn##p(type *object) \
 	{                                            \

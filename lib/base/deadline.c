@@ -19,8 +19,8 @@ static void on_alarm(int number)
 
 void deadline_start(unsigned int seconds, unsigned int grace_seconds)
 {
-	/* The first alarm resets the action, so that the second kills. No SA_RESTART: a call
-	   that waits must end. */
+	/* The first alarm resets the action, so that the second kills. No SA_RESTART: a
+	   call that waits must end. */
 	const struct sigaction action = {.sa_handler = on_alarm,
 					 .sa_flags = SA_RESETHAND};
 	const struct itimerval timer = {

@@ -4,9 +4,9 @@
  * deadline.h - one deadline for the whole run
  *
  * At the deadline SIGALRM interrupts a call that waits, and every later deadline_check()
- * fails, so that what has been done is undone and reported. If the program is still there
- * after the grace, for instance in a call of the kernel that does not end, the next SIGALRM
- * kills it.
+ * fails, so that what has been done is undone and reported. If the program is still
+ * there after the grace, for instance in a call of the kernel that does not end, the
+ * next SIGALRM kills it.
  */
 
 #include <stdbool.h>
@@ -32,5 +32,6 @@ bool deadline_has_passed(void);
  */
 int deadline_check(const char *doing, struct err *err);
 
-/* Milliseconds of a clock that never goes back; for a step that has less time than the run. */
+/* Milliseconds of a clock that never goes back; for a step that has
+   less time than the run. */
 long long deadline_clock_ms(void);

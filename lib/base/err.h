@@ -3,12 +3,13 @@
 /*
  * err.h - the error that a caller owns and the functions below fill
  *
- * A function that can fail takes a `struct err *` as its last argument and returns 0 (or a
- * file descriptor, or a count) or a negative errno equal to -err->code. The struct has a
- * fixed size, so that reporting a failure never allocates.
+ * A function that can fail takes a `struct err *` as its last argument and returns 0 (or
+ * a file descriptor, or a count) or a negative errno equal to -err->code. The struct has
+ * a fixed size, so that reporting a failure never allocates.
  *
- * Messages read "verb object: reason", with the object in single quotes, without a capital
- * at the start or a full stop at the end. What the user can do follows after a semicolon.
+ * Messages read "verb object: reason", with the object in single quotes,
+ * without a capital at the start or a full stop at the end. What the user can
+ * do follows after a semicolon.
  */
 
 #include <stdarg.h>
@@ -48,7 +49,8 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 int err_wrap(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3))) ERR_PATH;
 
-/* Line breaks, terminal escapes and other control characters of the message become '?'. */
+/* Line breaks, terminal escapes and other control characters of the
+   message become '?'. */
 void err_make_one_line(struct err *err);
 
 /* EOPNOTSUPP: a system call that Linux 5.12 has is not there. Return: -EOPNOTSUPP. */

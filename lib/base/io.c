@@ -13,8 +13,8 @@
 #include "base/deadline.h"
 #include "base/mem.h"
 
-/* The usual state and the usual files of procfs take one read(). More would cost: a page that
-   is touched for the first time takes about 3 microseconds in a virtual machine. */
+/* The usual state and the usual files of procfs take one read(). More would cost: a page
+   that is touched for the first time takes about 3 microseconds in a virtual machine. */
 #define FIRST_READ_BYTES 4096U
 
 void bytes_clear(struct bytes *bytes)

@@ -19,7 +19,8 @@ void bytes_clear(struct bytes *bytes);
  * @fd:		borrowed; read from its current position
  * @what:	for the message: "state on standard input", "config.json"
  * @max:	more bytes than this are an error
- * @deadline_ms: how long the other side of a pipe may take, in all; -1: no limit, for files
+ * @deadline_ms: how long the other side of a pipe may take, in all;
+ *		-1: no limit, for files
  * @ret:	filled on success only; bytes_clear() it
  * @err:	E2BIG over @max, ETIMEDOUT, or what read() said
  *

@@ -12,10 +12,10 @@
  * @what:	for the message: "config.json"
  * @err:	E2BIG, with the byte (1 is the first): nested deeper than LIMIT_JSON_DEPTH
  *
- * Two things, both for the first jansson call as for any later one: jansson recurses once
- * per level, so the depth is looked at beforehand; and its hash tables get a random seed
- * from getrandom(), since jansson itself would open /dev/urandom, which a confined process
- * cannot.
+ * Two things, both for the first jansson call as for any later one: jansson recurses
+ * once per level, so the depth is looked at beforehand; and its hash tables get a
+ * random seed from getrandom(), since jansson itself would open /dev/urandom, which a
+ * confined process cannot.
  *
  * Return: 0, or negative errno as in @err.
  */

@@ -14,8 +14,8 @@
 
 #define ELF_FOR_GLIBC 3U
 
-/* NAME_MAX and its '\0': a longer name is none. It bounds what a lying file can cost, all of
-   whose entries may point to the same long string. */
+/* NAME_MAX and its '\0': a longer name is none. It bounds what a lying file can cost, all
+   of whose entries may point to the same long string. */
 #define NAME_SIZE_MAX 256U
 
 struct old_header {
@@ -33,7 +33,7 @@ struct new_header {
 	char magic[sizeof(NEW_MAGIC) - 1];
 	uint32_t n;
 	uint32_t strings_len;
-	uint8_t byte_order; /* 0: not said (before glibc 2.33), 2: little, 3: big endian */
+	uint8_t byte_order; /* 0: not said (before glibc 2.33); 2: little, 3: big */
 	uint8_t padding[3];
 	uint32_t extensions; /* offset in the file; 0: none */
 	uint32_t unused[3];
@@ -70,7 +70,7 @@ struct section {
 
 static const uint8_t own_byte_order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 2 : 3;
 
-/* ---- reading ----------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 /* Fields of a file need not be aligned. Return: false if they are not all in it. */
 static bool read_at(const struct ld_cache *cache, size_t offset, void *ret, size_t size)
@@ -140,8 +140,8 @@ int ld_cache_open(const char *file, size_t len, struct ld_cache *ret, struct err
 	return 0;
 }
 
-/* The string at an offset from the start, if it ends in the file. That is not looked up in
-   each: it does if there is any end behind. */
+/* The string at an offset from the start, if it ends in the file. That is not looked up
+   in each: it does if there is any end behind. */
 static const char *string_at(const struct ld_cache *cache, uint32_t offset)
 {
 	size_t at = cache->start + offset;
@@ -261,7 +261,7 @@ uint32_t ld_cache_flags_of(const struct ld_cache *cache, const char *dir, size_t
 	return 0;
 }
 
-/* ---- merging ----------------------------------------------------------------------------- */
+/* ---- merging ----------------------------------------------------------------------- */
 
 /* Where ld_cache_merge() is in its output. */
 struct merge {
@@ -343,8 +343,8 @@ static void write_added(struct merge *merge, const struct ld_cache_entry *add)
 	write_entry(merge, &entry);
 }
 
-/* An offset of a string of the old file, in the output. Its strings were copied as they are,
-   so all of them move by the same. */
+/* An offset of a string of the old file, in the output. Its strings were copied as they
+   are, so all of them move by the same. */
 static uint32_t moved(const struct merge *merge, uint32_t offset)
 {
 	return (uint32_t)(offset - merge->old_strings + merge->strings);
@@ -359,7 +359,8 @@ static void merge_entries(struct merge *merge)
 		struct ld_cache_entry entry;
 		struct new_entry raw;
 
-		/* What points out of the file, or to where no strings are, is of no use. */
+		/* What points out of the file, or to where no
+		   strings are, is of no use. */
 		if (!ld_cache_get(merge->cache, i, &entry) ||
 		    !read_entry(merge->cache, i, &raw) || raw.key < merge->old_strings ||
 		    raw.value < merge->old_strings || is_replaced(merge, &entry)) {
@@ -494,7 +495,8 @@ int ld_cache_merge(const struct ld_cache *cache, const struct ld_cache_entry *ad
 	old_len = cache->len - cache->start - merge.old_strings;
 	memcpy(out + merge.strings, cache->file + cache->start + merge.old_strings,
 	       old_len);
-	/* Whatever stands at the end of a lying file: the next string is one of its own. */
+	/* Whatever stands at the end of a lying file: the next
+	   string is one of its own. */
 	out[merge.strings + old_len] = '\0';
 	merge.strings_end = merge.strings + old_len + 1;
 	merge_entries(&merge);

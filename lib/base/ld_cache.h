@@ -5,17 +5,17 @@
  *
  * Theory of operation. Two formats, both in the machine's byte order:
  *
- *   old	"ld.so-1.7.0", padding, the number of entries; entries {flags, key, value};
- *		strings, from whose start key and value count
- *   new	"glibc-ld.so.cache" "1.1", the number of entries, bytes of strings, the byte
- *		order, the extensions' offset; entries {flags, key, value, OS version,
- *		hwcap}; strings. Key and value count from the header's start
+ *   old	"ld.so-1.7.0", padding, the number of entries; entries {flags, key,
+ *		value}; strings, from whose start key and value count
+ *   new	"glibc-ld.so.cache" "1.1", the number of entries, bytes of strings, the
+ *		byte order, the extensions' offset; entries {flags, key, value, OS
+ *		version, hwcap}; strings. Key and value count from the header's start
  *
  * One file may have both: the new one then stands behind the entries of the old one, at a
- * multiple of 8 bytes. Key is a library's name, value its path. Entries are sorted by key,
- * downwards, since the loader searches by halves. Extensions, if any, are a table of sections
- * {tag, flags, offset, size}, at offsets from the file's start: the generator's name, and
- * the names of hwcaps directories, as offsets of strings.
+ * multiple of 8 bytes. Key is a library's name, value its path. Entries are sorted by
+ * key, downwards, since the loader searches by halves. Extensions, if any, are a table of
+ * sections {tag, flags, offset, size}, at offsets from the file's start: the generator's
+ * name, and the names of hwcaps directories, as offsets of strings.
  *
  * Whoever wrote a file may have lied in every field.
  * Source: glibc, sysdeps/generic/dl-cache.h (the layout) and elf/dl-cache.c (the search).
@@ -51,8 +51,8 @@ struct ld_cache_entry {
  */
 int ld_cache_open(const char *file, size_t len, struct ld_cache *ret, struct err *err);
 
-/* The entry @i. Return: false if it points out of the file, or if its key is longer than a
-   file's name can be. Its value has no such limit. */
+/* The entry @i. Return: false if it points out of the file, or if its key is longer than
+   a file's name can be. Its value has no such limit. */
 bool ld_cache_get(const struct ld_cache *cache, size_t i, struct ld_cache_entry *ret);
 
 /* Order of two names, as the loader has it: numbers count as numbers. */
@@ -70,8 +70,8 @@ uint32_t ld_cache_flags_of(const struct ld_cache *cache, const char *dir, size_t
 
 /**
  * ld_cache_merge() - Write a file in the new format with some entries more
- * @add:	sorted by ld_cache_sort(); one with a key and flags that @cache has takes its
- *		entry's place
+ * @add:	sorted by ld_cache_sort(); one with a key and flags that @cache has
+ *		takes its entry's place
  * @out:	room for ld_cache_merge_room() bytes
  * @ret_len:	bytes that were written; 0: @cache has all of them already
  * @err:	EINVAL: @cache is of the old format alone

@@ -6,7 +6,8 @@
    for a pod; four times that, so that nobody meets the limit by accident. */
 #define LIMIT_STATE_BYTES (1024U * 1024U)
 
-/* runc and podman write 10 to 60 KiB; a seccomp profile and 1,000 mounts make it some MiB. */
+/* runc and podman write 10 to 60 KiB; a seccomp profile and 1,000
+   mounts make it some MiB. */
 #define LIMIT_CONFIG_BYTES (16U * 1024U * 1024U)
 
 /* The annotation lists at most 256 GPUs by UUID (40 bytes each): 10 KiB. */
@@ -16,8 +17,9 @@
    vendor are 8 KiB; eight times that. */
 #define LIMIT_SETTINGS_BYTES (64U * 1024U)
 
-/* A label of SELinux, of which the ranges of MCS make the longest: a page, as of the kernel's
-   own files. Source: Linux security/selinux/selinuxfs.c, SIMPLE_TRANSACTION_LIMIT. */
+/* A label of SELinux, of which the ranges of MCS make the longest: a page, as of the
+   kernel's own files. Source: Linux security/selinux/selinuxfs.c,
+   SIMPLE_TRANSACTION_LIMIT. */
 #define LIMIT_LABEL_BYTES 4096U
 
 /* jansson recurses once per level; the runtime spec nests about 10 deep. */
@@ -46,22 +48,22 @@
 /* /proc/devices has at most 512 majors of some 20 bytes in two tables. */
 #define LIMIT_PROC_FILE_BYTES (256U * 1024U)
 
-/* Before the pivot a container sees all of the host's mounts: 10,000 of some 300 bytes on a
-   crowded Kubernetes node; five times that. */
+/* Before the pivot a container sees all of the host's mounts: 10,000 of some 300 bytes on
+   a crowded Kubernetes node; five times that. */
 #define LIMIT_MOUNTINFO_BYTES (16U * 1024U * 1024U)
 
 /* Entries of one host directory: /sys/class/drm has some 20 connectors a GPU. */
 #define LIMIT_DIRECTORY_ENTRIES 16384U
 
-/* systemd's longest answer to us is all properties of a unit: some ten KiB, with 40 bytes for
-   each of 4,096 entries of its DeviceAllow, and a service's environment. Its signals, which we
-   pass over, are shorter. */
+/* systemd's longest answer to us is all properties of a unit: some ten KiB, with 40 bytes
+   for each of 4,096 entries of its DeviceAllow, and a service's environment. Its signals,
+   which we pass over, are shorter. */
 #define LIMIT_DBUS_MESSAGE_BYTES (1024U * 1024U)
 
-/* A Debian desktop has some 4,000 libraries of 110 bytes each in its ld.so.cache; four times
-   that. */
+/* A Debian desktop has some 4,000 libraries of 110 bytes each in its
+   ld.so.cache; four times that. */
 #define LIMIT_LD_CACHE_BYTES (2U * 1024U * 1024U)
 
-/* Devices, device rules and mounts of a config.json: a privileged container gets all of the
-   host's /dev, some 1,000 nodes on a host with many disks. */
+/* Devices, device rules and mounts of a config.json: a privileged container gets all of
+   the host's /dev, some 1,000 nodes on a host with many disks. */
 #define LIMIT_CONFIG_ENTRIES 4096U

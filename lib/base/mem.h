@@ -5,9 +5,9 @@
  *
  * Out of memory ends the program with a fixed message. That is safe everywhere before the
  * plan is applied, since nothing has been changed by then. From the first change on
- * lib/backend/apply calls none of the x functions: the little that it needs then it asks for
- * by calloc(), try_calloc() and try_grow(), whose failure is one like any other and undoes. See
- * test/lint/check_memory.py.
+ * lib/backend/apply calls none of the x functions: the little that it needs then it asks
+ * for by calloc(), try_calloc() and try_grow(), whose failure is one like any other and
+ * undoes. See test/lint/check_memory.py.
  */
 
 #include <stddef.h>

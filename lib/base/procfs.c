@@ -16,14 +16,16 @@
 #include "base/cleanup.h"
 #include "base/syscalls.h"
 
-/* The root directory of every procfs. Source: Linux include/linux/proc_fs.h, PROC_ROOT_INO. */
+/* The root directory of every procfs. Source: Linux
+   include/linux/proc_fs.h, PROC_ROOT_INO. */
 #define PROC_ROOT_INODE 1U
 
 /* Fields of /proc/PID/stat, counted from the one behind the name, which is 0. */
 #define FIELD_N_THREADS 17
 #define FIELD_START	19
 
-/* The numbers in /proc must be ours: another PID namespace's would name other processes. */
+/* The numbers in /proc must be ours: another PID namespace's would
+   name other processes. */
 static int check_is_ours(int proc_fd, struct err *err)
 {
 	char self[16] = "";
@@ -80,9 +82,9 @@ static int read_field(const char *fields, int field, uint64_t *ret)
 }
 
 /*
- * "1234 (a name) S 1 ... 22: start": the name may hold anything, so the last ')' counts. A
- * process whose first thread has ended is a zombie to look at, and lives on in its other
- * threads: so it is their number that says whether anything is left.
+ * "1234 (a name) S 1 ... 22: start": the name may hold anything, so the last ')' counts.
+ * A process whose first thread has ended is a zombie to look at, and lives on in its
+ * other threads: so it is their number that says whether anything is left.
  */
 static int find_start_time(const char *stat, uint64_t *ret)
 {

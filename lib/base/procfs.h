@@ -12,8 +12,8 @@
 
 /**
  * procfs_open() - Open /proc
- * @err:	EINVAL: what is there is no procfs, or one of another PID namespace, in which
- *		our numbers would name other processes
+ * @err:	EINVAL: what is there is no procfs, or one of another PID namespace, in
+ *		which our numbers would name other processes
  *
  * Return: a descriptor (O_PATH) to close, or negative errno as in @err.
  */
@@ -24,8 +24,8 @@ int procfs_open(struct err *err);
  * @proc_fd:	from procfs_open()
  * @ret:	clock ticks since boot: with the number it is one process and no later one
  *
- * Return: 0; -ESRCH: there is no such process, or only what is left of it (a zombie without
- * threads); else negative errno.
+ * Return: 0; -ESRCH: there is no such process, or only what is left of it (a zombie
+ * without threads); else negative errno.
  * Source: proc(5), /proc/PID/stat, fields 3, 20 and 22.
  */
 int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret);

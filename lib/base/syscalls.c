@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* openat2() gives EAGAIN when a rename or a mount anywhere on the machine came between its
-   steps while it resolved ".."; each new try is one system call. */
+/* openat2() gives EAGAIN when a rename or a mount anywhere on the machine came between
+   its steps while it resolved ".."; each new try is one system call. */
 #define OPEN_TRIES 64
 
 int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,

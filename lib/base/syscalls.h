@@ -26,8 +26,9 @@ int sys_openat2(int dir_fd, const char *path, uint64_t flags, mode_t mode,
  * sys_open_in_root() - What a path means where a directory is the root
  * @flags:	as above
  *
- * Absolute links and ".." stay in it; magic links are refused. A rename or a mount anywhere
- * on the machine that comes between the steps of a resolution is tried again over.
+ * Absolute links and ".." stay in it; magic links are refused. A rename or
+ * a mount anywhere on the machine that comes between the steps of a
+ * resolution is tried again over.
  *
  * Return: a descriptor, or -1 with errno set.
  */
@@ -36,7 +37,8 @@ int sys_open_in_root(int root_fd, const char *path, uint64_t flags);
 /**
  * sys_renameat2() - renameat2(2)
  *
- * glibc's renameat2() without flags calls renameat(2), which a filter has to know as well.
+ * glibc's renameat2() without flags calls renameat(2), which a
+ * filter has to know as well.
  *
  * Return: 0, or -1 with errno set.
  */
@@ -45,9 +47,9 @@ int sys_renameat2(int old_dir_fd, const char *old_path, int new_dir_fd,
 
 /**
  * sys_bpf() - bpf(2)
- * @attr:	zeroed before use. The whole union is passed: kernels 6.17 to 7.1 write the
- *		revision at offset 56 whatever size they are told (opencontainers/cgroups
- *		pull request 69)
+ * @attr:	zeroed before use. The whole union is passed: kernels 6.17 to 7.1 write
+ *		the revision at offset 56 whatever size they are told
+ *		(opencontainers/cgroups pull request 69)
  *
  * Return: a descriptor or 0, or -1 with errno set.
  */

@@ -20,7 +20,8 @@ int text_to_u32(const char *text, size_t len, uint32_t *ret);
 int text_to_u64(const char *text, size_t len, uint64_t *ret);
 
 /**
- * text_hex_to_u64() - Read a hexadecimal number, with or without "0x", that fills the text
+ * text_hex_to_u64() - Read a hexadecimal number, with or without
+ * "0x", that fills the text
  *
  * Return: 0; -EINVAL; -ERANGE above UINT64_MAX.
  */

@@ -58,8 +58,8 @@ static struct trusted_caller look_at_ids(void)
 	return caller;
 }
 
-/* A process that stays in its user namespace has one map for life: it is written once. So it
-   is read once. Source: user_namespaces(7). */
+/* A process that stays in its user namespace has one map for life: it is written once. So
+   it is read once. Source: user_namespaces(7). */
 struct trusted_caller trusted_caller_look(void)
 {
 	static struct trusted_caller caller;
@@ -132,8 +132,8 @@ void trusted_fd_check(int fd, enum trusted_owner owner, const char *what,
 int trusted_file_open(int dir_fd, const char *path, enum trusted_owner owner,
 		      const char *what, struct err *doubt, struct err *err)
 {
-	/* O_NONBLOCK: a FIFO in the place of the file must not hang us; O_NOCTTY: nor may a
-	   terminal become ours. */
+	/* O_NONBLOCK: a FIFO in the place of the file must not hang us; O_NOCTTY: nor may
+	   a terminal become ours. */
 	autoclose int fd = openat(
 		dir_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
@@ -168,8 +168,8 @@ static size_t next_component(const char **path, char *name, size_t size)
 	return len;
 }
 
-/* Whoever can write a directory can exchange what is in it, but for what is not his own where
-   the sticky bit is set. */
+/* Whoever can write a directory can exchange what is in it, but for what is not his own
+   where the sticky bit is set. */
 static int check_above(int fd, const char *path, int len,
 		       const struct trusted_caller *caller, const char *what,
 		       struct err *err)

@@ -12,7 +12,8 @@ struct host_cache {
 	bool has_drm_parents; /* so is the rest */
 	struct drm_devices drm;
 	char *proc_devices; /* text of /proc/devices, or NULL: not read yet */
-	/* Of the host's root as the kernel names it, "" for "/"; or NULL: not asked yet. */
+	/* Of the host's root as the kernel names it, "" for "/"; or
+	   NULL: not asked yet. */
 	char *root_path;
 };
 

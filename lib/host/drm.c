@@ -85,7 +85,7 @@ static bool is_render_name(const char *name)
 	return is_word_and_number(name, "renderD");
 }
 
-/* ---- the path of the parent ---------------------------------------------------------- */
+/* ---- the path of the parent -------------------------------------------------------- */
 
 static enum component_kind kind_of(const char *name, size_t index,
 				   enum component_kind last, bool is_platform)
@@ -164,7 +164,7 @@ static char *build_id_path(const struct component *component, size_t n)
 	return steal_ptr(&path);
 }
 
-/* ---- the parent device --------------------------------------------------------------- */
+/* ---- the parent device ------------------------------------------------------------- */
 
 static uint32_t read_u32(const struct host *host, const char *dir, const char *name)
 {
@@ -211,10 +211,10 @@ static char *read_virtio_driver(const struct host *host, const char *dir)
 }
 
 /*
- * Since Linux 6.0 the parent of a virtio_gpu's nodes is the device that carries the virtio
- * one, whose driver is virtio-pci or virtio-mmio; before it was the virtioN itself.
- * The faux bus (Linux 6.14: vgem, vkms) has one driver for all, so the device's name tells
- * more there.
+ * Since Linux 6.0 the parent of a virtio_gpu's nodes is the device that carries the
+ * virtio one, whose driver is virtio-pci or virtio-mmio; before it was the virtioN
+ * itself. The faux bus (Linux 6.14: vgem, vkms) has one driver for all, so the device's
+ * name tells more there.
  */
 static char *find_driver(const struct host *host, const struct drm_device *device)
 {
@@ -266,7 +266,7 @@ static void read_parent(const struct host *host, struct drm_device *device)
 	device->numa_node = read_numa_node(host, pci_dir);
 }
 
-/* ---- the list ------------------------------------------------------------------------ */
+/* ---- the list ---------------------------------------------------------------------- */
 
 /* "../../devices/.../drm/card0" -> "devices/...", to free(); NULL: another shape. */
 static char *parent_of_link(const char *target, const char *name)

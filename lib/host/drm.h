@@ -31,7 +31,7 @@ struct drm_device {
 	uint32_t pci_device;
 	uint32_t pci_class; /* 24 bits: 0x030000 */
 
-	bool is_pci_function; /* the parent itself is that PCI device, or its virtio child */
+	bool is_pci_function; /* the parent is that PCI device, or its virtio child */
 	char *id_path;	      /* as udev builds ID_PATH for /dev/dri/by-path, or NULL */
 	int numa_node;	      /* or NUMA_NODE_UNKNOWN */
 	struct drm_node render;
@@ -64,11 +64,12 @@ const struct drm_devices *host_drm(const struct host *host);
  */
 const struct drm_device *host_drm_of_pci(const struct host *host, const char *pci);
 
-/* Reads what every vendor needs of DRM, now rather than when it is asked for: the nodes and
-   what the paths of their devices tell. */
+/* Reads what every vendor needs of DRM, now rather than when it is asked for: the nodes
+   and what the paths of their devices tell. */
 void host_drm_prefetch(const struct host *host);
 
-/* A GPU's PCI class: 0x0300 VGA, 0x0302 3D, 0x0380 display, 0x1200 accelerator (MI300). */
+/* A GPU's PCI class: 0x0300 VGA, 0x0302 3D, 0x0380 display, 0x1200
+   accelerator (MI300). */
 bool pci_class_is_gpu(uint32_t pci_class);
 
 /* For drm.c and host.c. */

@@ -21,8 +21,8 @@ struct elf_library {
 	char soname[ELF_NAME_SIZE];
 };
 
-/* The machine whose programs this build's containers run, and its 32-bit relative; EM_NONE
-   where there is none. */
+/* The machine whose programs this build's containers run, and its 32-bit relative;
+   EM_NONE where there is none. */
 extern const uint16_t elf_machine_64;
 extern const uint16_t elf_machine_32;
 

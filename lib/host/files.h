@@ -4,8 +4,8 @@
  * files.h - files of the host that go into a container, by their real paths
  *
  * Distributions put links in the way (/lib64, /etc/alternatives, a store below /nix). The
- * path in a plan has none: the kernel is asked what it opened, and whoever mounts the file
- * can refuse links.
+ * path in a plan has none: the kernel is asked what it opened, and whoever mounts the
+ * file can refuse links.
  */
 
 #include "host/host.h"
@@ -24,7 +24,8 @@ DEFINE_CLEANUP(struct host_dir, host_dir_close)
 /**
  * host_open_root() - A directory of the host as the root of a driver's files
  * @path:	"/" or "/run/nvidia/driver"; paths and links are resolved below it
- * @ret:	host_close() it. Real paths of what is in it are the ones below @host's root
+ * @ret:	host_close() it. Real paths of what is in it are the
+ *		ones below @host's root
  *
  * Return: 0, or negative errno.
  */

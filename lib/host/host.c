@@ -87,10 +87,10 @@ int host_open_regular(const struct host *host, const char *path)
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-/* One read() is enough: sysfs gives an attribute whole, and so do the files of procfs that
-   are smaller than a page. There are dozens of them in a run, so what the file is, is asked
-   only if nothing came: in the kernel's own trees all files are regular, and what else a made
-   one may hold is not waited for. */
+/* One read() is enough: sysfs gives an attribute whole, and so do the files of procfs
+   that are smaller than a page. There are dozens of them in a run, so what the file is,
+   is asked only if nothing came: in the kernel's own trees all files are regular, and
+   what else a made one may hold is not waited for. */
 int host_read(const struct host *host, const char *path, char *buf, size_t size)
 {
 	autoclose int fd = open_for_reading(host, path);
@@ -243,7 +243,8 @@ int host_readlink_name(const struct host *host, const char *path, char **ret)
 		return r;
 	}
 	slash = strrchr(target, '/');
-	/* A name that is empty, as of "drivers/", would be that of a vendor without one. */
+	/* A name that is empty, as of "drivers/", would be that of a
+	   vendor without one. */
 	if (!*(slash ? slash + 1 : target)) {
 		return -EINVAL;
 	}

@@ -3,10 +3,11 @@
 /*
  * host.h - the host's /sys, /proc and /dev behind one file descriptor
  *
- * Every path is resolved below that descriptor with openat2(RESOLVE_IN_ROOT), so that a
- * made or captured host tree (--host-root) and the real one are read by the same code, and
- * a symbolic link in a made tree cannot lead out of it. No GPU node is ever opened, since
- * that would start the GPU's driver: nodes are looked at with O_PATH or fstatat() only.
+ * Every path is resolved below that descriptor with openat2(RESOLVE_IN_ROOT), so
+ * that a made or captured host tree (--host-root) and the real one are read by the
+ * same code, and a symbolic link in a made tree cannot lead out of it. No GPU node
+ * is ever opened, since that would start the GPU's driver: nodes are looked at with
+ * O_PATH or fstatat() only.
  */
 
 #include <stdbool.h>
@@ -46,7 +47,8 @@ bool names_have(const struct names *names, const char *name);
  * host_open() - Open the root of the host, or of a tree that stands for it
  * @root_dir:	"/" for the real host
  * @ret:	host_close() it
- * @err:	ENOENT and the like for @root_dir; EOPNOTSUPP without openat2 (Linux < 5.6)
+ * @err:	ENOENT and the like for @root_dir; EOPNOTSUPP
+ *		without openat2 (Linux < 5.6)
  */
 int host_open(const char *root_dir, struct host *ret, struct err *err);
 void host_close(struct host *host);
@@ -57,14 +59,15 @@ DEFINE_CLEANUP(struct host, host_close)
  * @path:	absolute, as on the host
  * @size:	of @buf, at most LIMIT_ATTRIBUTE_BYTES is useful
  *
- * White space at the end is cut off, @buf is terminated. Nothing is waited for: a FIFO, and
- * what else is no regular file and has nothing to read, is -EINVAL.
+ * White space at the end is cut off, @buf is terminated. Nothing is waited for: a FIFO,
+ * and what else is no regular file and has nothing to read, is -EINVAL.
  *
  * Return: the length, or negative errno (-ENOENT: not there; -E2BIG: does not fit).
  */
 int host_read(const struct host *host, const char *path, char *buf, size_t size);
 
-/* As host_read() for a file of up to @max bytes. Return: 0 and *ret to free(), or -errno. */
+/* As host_read() for a file of up to @max bytes. Return: 0 and *ret
+   to free(), or -errno. */
 int host_read_alloc(const struct host *host, const char *path, size_t max, char **ret);
 
 /* As host_read_alloc(), of any bytes and as they are. bytes_clear() it. */
@@ -97,7 +100,8 @@ int host_parse_u64(const char *text, uint64_t *ret);
  */
 int host_read_u64(const struct host *host, const char *path, uint64_t *ret);
 
-/* A sysfs `numa_node` attribute. Return: NUMA_NODE_UNKNOWN also where the kernel says -1. */
+/* A sysfs `numa_node` attribute. Return: NUMA_NODE_UNKNOWN also where
+   the kernel says -1. */
 int host_read_numa_node(const struct host *host, const char *path);
 
 /* A sysfs `dev` attribute, "226:128". Return: 0 or negative errno. */
@@ -108,13 +112,14 @@ int host_read_dev(const struct host *host, const char *path, uint32_t *ret_major
  * host_describe_node() - Compare a node of /dev with what sysfs or procfs say of it
  * @path:	absolute; the last component is not followed
  *
- * Fills the whole of @ret, its state included. Never fails: what cannot be seen is absent.
+ * Fills the whole of @ret, its state included. Never fails: what
+ * cannot be seen is absent.
  */
 void host_describe_node(const struct host *host, const char *path, uint32_t major,
 			uint32_t minor, enum device_role role, struct device_node *ret);
 
-/* The number of a character device's node, which is not opened. Return: 0; -EINVAL: no such
-   node; or negative errno. */
+/* The number of a character device's node, which is not opened. Return: 0; -EINVAL: no
+   such node; or negative errno. */
 int host_read_node(const struct host *host, const char *path, uint32_t *ret_major,
 		   uint32_t *ret_minor);
 

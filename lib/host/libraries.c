@@ -49,8 +49,8 @@ static bool has_library(const struct libraries *list, const char *name)
 	return false;
 }
 
-/* Of the thousands of names in a library directory: the wanted ones, and what may be their
-   names for a linker. */
+/* Of the thousands of names in a library directory: the wanted ones, and what may be
+   their names for a linker. */
 static bool may_be_of_use(const char *name, const void *context)
 {
 	const struct library_search *search = context;

@@ -29,8 +29,8 @@ DEFINE_CLEANUP(struct libraries, libraries_clear)
 
 struct library_search {
 	unsigned int bits; /* 32 or 64 */
-	/* In the order of precedence; a NULL ends the list. One that is not there, or that is
-	   another one's second name, is passed over. */
+	/* In the order of precedence; a NULL ends the list. One that is not there, or
+	   that is another one's second name, is passed over. */
 	const char *const *dirs;
 	/* By the name of its file alone. */
 	bool (*is_wanted)(const char *name, const void *context);
@@ -40,8 +40,8 @@ struct library_search {
 /**
  * host_find_libraries() - Look into the directories for what is wanted
  * @root:	paths and links are resolved below it
- * @ret:	libraries for this machine, in the order of the directories, then of names;
- *		of two with one name the first. Added to what it has
+ * @ret:	libraries for this machine, in the order of the directories, then of
+ *		names; of two with one name the first. Added to what it has
  *
  * What cannot be read, or is no library of the right kind, is passed over: a host's
  * directories may hold anything.

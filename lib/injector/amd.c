@@ -6,9 +6,9 @@
  * topology has a node with the number of that render node. A GPU in compute partitions
  * (MI300) is its PCI device, which is partition 0, and a platform device per further
  * partition; which GPU a platform device belongs to is told by KFD alone, in location_id
- * and domain. The kernel makes the platform devices for as many partitions as there can be;
- * those that the GPU's mode does not need have no node in KFD, and are no use to anybody.
- * The partition's number is in there too, but in the function bits of some
+ * and domain. The kernel makes the platform devices for as many partitions as there can
+ * be; those that the GPU's mode does not need have no node in KFD, and are no use to
+ * anybody. The partition's number is in there too, but in the function bits of some
  * kernels and the top four of others, so it is not used for anything.
  * Source: Linux drivers/gpu/drm/amd/amdkfd/kfd_topology.c, kfd_topology_add_device(),
  * drivers/gpu/drm/amd/amdgpu/amdgpu_xcp.c, amdgpu_xcp_dev_alloc(), and
@@ -105,7 +105,8 @@ static void set_compute(struct gpu *gpu, const struct kfd_node *kfd_node,
 {
 	gpu->can_compute = kfd_node != NULL;
 	if (kfd_node) {
-		/* Source: Linux amdkfd, kfd_devcgroup_check_permission(); ROCm issue 3144. */
+		/* Source: Linux amdkfd,
+		   kfd_devcgroup_check_permission(); ROCm issue 3144. */
 		gpu->trouble_without_cgroup =
 			"ROCm sees them, cannot open their render nodes, and may not "
 			"start (hsa_init error 0x1008)";
@@ -135,10 +136,10 @@ static int add_pci_gpu(const struct host *host, const struct kfd_topology *kfd,
 	return 0;
 }
 
-/* ---- partitions ---------------------------------------------------------------------- */
+/* ---- partitions -------------------------------------------------------------------- */
 
-/* Bits 15 to 8 are the bus, 7 to 3 the device: pci_dev_id() of the kernel. The function is
-   left out, since the partition's number may be in its bits. */
+/* Bits 15 to 8 are the bus, 7 to 3 the device: pci_dev_id() of the kernel. The function
+   is left out, since the partition's number may be in its bits. */
 static bool is_location(const struct kfd_node *kfd_node, const char *pci)
 {
 	struct pci_address address;
@@ -207,7 +208,8 @@ static uint32_t render_minor(const struct gpu *gpu)
 	return node ? node->minor : 0;
 }
 
-/* Partition 0 is the PCI device, the others count on in the order of their render nodes. */
+/* Partition 0 is the PCI device, the others count on in the order of
+   their render nodes. */
 static void number_partitions(struct inventory *inv, size_t first, size_t end)
 {
 	for (size_t i = end; i < inv->n_gpus; i++) {

@@ -2,8 +2,9 @@
 /*
  * apple.c - Apple GPUs as Linux sees them
  *
- * On bare metal that is the driver asahi. In a micro-VM on a Mac it is virtio_gpu, which is
- * the same device in any other VM: so it stays a virtio_gpu that answers to "apple" too.
+ * On bare metal that is the driver asahi. In a micro-VM on a Mac it is
+ * virtio_gpu, which is the same device in any other VM: so it stays a virtio_gpu
+ * that answers to "apple" too.
  */
 
 #include "base/mem.h"

@@ -25,8 +25,8 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 	return 0;
 }
 
-/* Also contributes for a GPU of a vendor with an injector of its own, when the request names
-   none of them: it gets the DRM nodes and nothing more. */
+/* Also contributes for a GPU of a vendor with an injector of its own, when the request
+   names none of them: it gets the DRM nodes and nothing more. */
 const struct gpu_injector dri_injector = {
 	.vendor = "dri",
 	.probe = probe,

@@ -28,8 +28,8 @@ void drm_gpu_take_nodes(const struct host *host, struct gpu *gpu,
 /**
  * drm_gpu_contribute() - Render node, card node if `display` is asked for, by-path links
  *
- * Only links to nodes that are in the plan. A gpu_injector's contribute(): for most vendors
- * this is all that there is.
+ * Only links to nodes that are in the plan. A gpu_injector's contribute(): for most
+ * vendors this is all that there is.
  */
 int drm_gpu_contribute(const struct gpu *gpu, const struct gpu_spec *spec,
 		       const struct container *ctr, struct plan *plan, struct err *err);
@@ -41,7 +41,8 @@ int gpu_contribute_role(const struct gpu *gpu, enum device_role role, struct pla
 /**
  * gpu_contribute_compute() - The compute nodes, if compute is asked for
  * @why_not:	for a GPU that cannot compute: why, and what to do
- * @err:	ENODEV: it cannot, and compute was asked for by name; else that is a warning
+ * @err:	ENODEV: it cannot, and compute was asked for by name;
+ *		else that is a warning
  */
 int gpu_contribute_compute(const struct gpu *gpu, const struct gpu_spec *spec,
 			   const char *why_not, struct plan *plan, struct err *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * injector.h - what a vendor has to say: which GPUs are there, what a container needs of one
+ * injector.h - what a vendor has to say: which GPUs are there, what a
+ * container needs of one
  *
  * A vendor is one file with one `const struct gpu_injector`, and one row in injectors.c.
  * Nothing outside this folder knows a vendor's name.
@@ -15,7 +16,8 @@
 #include "model/inventory.h"
 #include "model/plan.h"
 
-/* Chosen GPUs, and what specifications of the Container Device Interface say. All borrowed. */
+/* Chosen GPUs, and what specifications of the Container Device
+   Interface say. All borrowed. */
 struct cdi_wish {
 	const struct cdi_registry *registry;
 	const struct gpu_spec *spec;
@@ -36,8 +38,8 @@ struct gpu_injector {
 	/* "modprobe amdgpu": what binds one. */
 	const char *load_advice;
 
-	/* Looks at the host, appends GPUs. Driver not there = no GPUs, not an error. Never
-	   opens a GPU node. A DRM device that @inv has already is left alone. */
+	/* Looks at the host, appends GPUs. Driver not there = no GPUs, not an error.
+	   Never opens a GPU node. A DRM device that @inv has already is left alone. */
 	int (*probe)(const struct host *host, struct inventory *inv, struct err *err);
 
 	/* Looks for the files of the driver that go with a chosen GPU into the container;
@@ -51,11 +53,12 @@ struct gpu_injector {
 	   below are NULL as well. */
 	const char *cdi_kind;
 
-	/* A cheap look: is its driver loaded, and are its files not where they mostly are? */
+	/* A cheap look: is its driver loaded, and are its files not
+	   where they mostly are? */
 	bool (*may_need_cdi)(const struct host *host);
 
-	/* Instead of find_files: those that the specifications list for the chosen GPUs. An
-	   error means that they cannot be used. */
+	/* Instead of find_files: those that the specifications list for the chosen GPUs.
+	   An error means that they cannot be used. */
 	int (*read_cdi)(const struct host *host, const struct cdi_wish *wish,
 			struct driver_files *ret, struct err *err);
 

@@ -87,7 +87,7 @@ int injectors_probe(const struct host *host, const struct gpu_spec *spec,
 	return 0;
 }
 
-/* ---- the drivers' files --------------------------------------------------------------- */
+/* ---- the drivers' files ------------------------------------------------------------ */
 
 const struct gpu_injector *injectors_find_serving(const struct gpu_spec *spec,
 						  const struct gpu *gpu)
@@ -189,7 +189,7 @@ int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
 	return 0;
 }
 
-/* ---- GPUs without a driver ----------------------------------------------------------- */
+/* ---- GPUs without a driver --------------------------------------------------------- */
 
 static const struct gpu_injector *find_pci_vendor(uint32_t pci_vendor)
 {

@@ -38,8 +38,8 @@ bool injectors_need_files(const struct gpu_spec *spec, const struct gpu *const *
 /**
  * injectors_find_serving() - Who contributes a chosen GPU to the plan
  *
- * What the user named decides: a GPU that stands in for another vendor's, or that was taken
- * for its render node alone, is treated as what was asked for.
+ * What the user named decides: a GPU that stands in for another vendor's, or that was
+ * taken for its render node alone, is treated as what was asked for.
  *
  * Return: never NULL.
  */
@@ -56,15 +56,16 @@ int injectors_find_files(const struct host *host, const struct gpu_spec *spec,
 			 const struct container *ctr, struct inventory *inv,
 			 const struct gpu *const *gpus, size_t n, struct err *err);
 
-/* What the specifications of the Container Device Interface call the GPUs of the chosen ones'
-   driver; NULL: it has no files, or nobody reads their specifications. */
+/* What the specifications of the Container Device Interface call the GPUs of the chosen
+   ones' driver; NULL: it has no files, or nobody reads their specifications. */
 const char *injectors_cdi_kind(const struct gpu_spec *spec, const struct gpu *const *gpus,
 			       size_t n);
 
 /**
  * injectors_may_need_cdi() - A cheap look, before anything is known of the request
  *
- * Return: true: a driver of this host is loaded, and its files are not where they mostly are.
+ * Return: true: a driver of this host is loaded, and its files are not
+ * where they mostly are.
  */
 bool injectors_may_need_cdi(const struct host *host);
 
@@ -80,7 +81,8 @@ int injectors_read_cdi(const struct host *host, const struct cdi_wish *wish,
 /**
  * injectors_add_driverless() - Append PCI GPUs that no probe found, each with a reason
  *
- * "no driver is bound; load it: modprobe amdgpu", "bound to vfio-pci". Numbers @inv again.
+ * "no driver is bound; load it: modprobe amdgpu", "bound to
+ * vfio-pci". Numbers @inv again.
  */
 int injectors_add_driverless(const struct host *host, struct inventory *inv,
 			     struct err *err);

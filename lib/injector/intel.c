@@ -7,8 +7,8 @@
 #define PCI_VENDOR_INTEL 0x8086
 
 /* xe drives by itself what i915 does not know; what came before only where it is told to.
-   Source: Linux drivers/gpu/drm/i915/i915_pci.c, pciidlist, and drivers/gpu/drm/xe/xe_pci.c,
-   pciidlist and require_force_probe. */
+   Source: Linux drivers/gpu/drm/i915/i915_pci.c, pciidlist, and
+   drivers/gpu/drm/xe/xe_pci.c, pciidlist and require_force_probe. */
 static const char *const drivers[] = {"i915", "xe", NULL};
 
 /* A data center GPU has class 0x0380, so the class alone decides nothing. */

@@ -3,9 +3,9 @@
  * nvidia.c - NVIDIA GPUs under NVIDIA's own kernel driver
  *
  * Theory of operation. The driver lists its GPUs under /proc/driver/nvidia/gpus, one
- * directory a PCI address; the node /dev/nvidiaN has the "Device Minor" that is said there,
- * which is not the GPU's place in any order. Majors are in /proc/devices. Render and card
- * nodes exist only where nvidia-drm is loaded; compute does not need them.
+ * directory a PCI address; the node /dev/nvidiaN has the "Device Minor" that is said
+ * there, which is not the GPU's place in any order. Majors are in /proc/devices. Render
+ * and card nodes exist only where nvidia-drm is loaded; compute does not need them.
  * Source: NVIDIA open-gpu-kernel-modules, kernel-open/nvidia/nv-procfs.c (the fields) and
  * kernel-open/common/inc/nv-chardev-numbers.h (the minors).
  */
@@ -76,7 +76,8 @@ static void describe_node(const struct host *host, const char *path, uint32_t ma
 	*ret = other;
 }
 
-/* A node that all GPUs of the driver share. Source of the commands: nvidia-modprobe(1). */
+/* A node that all GPUs of the driver share. Source of the commands:
+   nvidia-modprobe(1). */
 struct common_node {
 	const char *path;
 	uint32_t minor;
@@ -136,7 +137,7 @@ static void read_driver(const struct host *host, struct driver *driver)
 	}
 }
 
-/* ---- one GPU ------------------------------------------------------------------------- */
+/* ---- one GPU ----------------------------------------------------------------------- */
 
 /* The value of a line "Model: \t\t NVIDIA L40S", to free(); NULL: no such line. */
 static char *find_field(const char *text, const char *name)
@@ -158,7 +159,8 @@ static char *find_field(const char *text, const char *name)
 	return NULL;
 }
 
-/* The driver writes question marks for what it does not know before the GPU's first use. */
+/* The driver writes question marks for what it does not know before
+   the GPU's first use. */
 static char *find_uuid(const char *text)
 {
 	char *uuid = find_field(text, "GPU UUID");
@@ -260,7 +262,7 @@ static void fill_gpu(const struct host *host, const struct driver *driver,
 	}
 }
 
-/* ---- MIG ----------------------------------------------------------------------------- */
+/* ---- MIG --------------------------------------------------------------------------- */
 
 static void add_access_node(const struct host *host, const struct driver *driver,
 			    uint32_t minor, struct gpu *gpu)
@@ -296,8 +298,8 @@ static void fill_mig_device(const struct host *host, const struct driver *driver
 	add_common_nodes(driver, gpu);
 }
 
-/* A GPU that is split is no use as a whole: a program gets one of its parts. @number counts
-   as the vendor's tools do. */
+/* A GPU that is split is no use as a whole: a program gets one of its parts. @number
+   counts as the vendor's tools do. */
 static int add_mig_devices(const struct host *host, const struct driver *driver,
 			   const char *text, unsigned int number, struct inventory *inv,
 			   struct err *err)
@@ -328,7 +330,7 @@ static int add_mig_devices(const struct host *host, const struct driver *driver,
 	return 0;
 }
 
-/* ---- all ----------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int compare_addresses(const void *a, const void *b)
 {
@@ -377,7 +379,7 @@ static int probe(const struct host *host, struct inventory *inv, struct err *err
 	return 0;
 }
 
-/* ---- the plan ------------------------------------------------------------------------ */
+/* ---- the plan ---------------------------------------------------------------------- */
 
 static int contribute_drm(const struct gpu *gpu, const struct gpu_spec *spec,
 			  struct plan *plan, struct err *err)

@@ -3,10 +3,11 @@
  * nvidia_cdi.c - a chosen GPU as a device of a CDI specification
  *
  * Theory of operation. GPUs are found and chosen as always. For each chosen one the
- * specification's device is looked for by its UUID, then by the toolkit's number, and must
- * name the nodes of this GPU and of no other: a number alone may mean another GPU by now. So
- * the device's nodes are a check, and what goes into the container are the nodes that the
- * host has. Only nodes that are no GPU's, of switches or storage, are taken over.
+ * specification's device is looked for by its UUID, then by the toolkit's number,
+ * and must name the nodes of this GPU and of no other: a number alone may mean
+ * another GPU by now. So the device's nodes are a check, and what goes into the
+ * container are the nodes that the host has. Only nodes that are no GPU's, of
+ * switches or storage, are taken over.
  */
 
 #include "injector/nvidia_cdi.h"
@@ -37,7 +38,7 @@ static void names_of_gpu_clear(struct names_of_gpu *names)
 }
 DEFINE_CLEANUP(struct names_of_gpu, names_of_gpu_clear)
 
-/* ---- nodes --------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------- */
 
 static const struct device_node *find_by_path(const struct gpu *gpu, const char *path)
 {
@@ -155,7 +156,8 @@ static void leave_out_node(const struct nvidia_cdi_reader *reader, const char *p
 			  reader->file, path, why);
 }
 
-/* A node of no GPU: what has the vendor's name, and is not one of its GPUs' under another. */
+/* A node of no GPU: what has the vendor's name, and is not one of its
+   GPUs' under another. */
 static int take_over_node(struct nvidia_cdi_reader *reader, const struct cdi_node *node,
 			  struct err *err)
 {
@@ -254,7 +256,7 @@ static int read_nodes(struct nvidia_cdi_reader *reader, const struct cdi_edits *
 	return r;
 }
 
-/* ---- devices ------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------- */
 
 /* A GPU that is split into parts counts as well: the toolkit counts all that the driver
    does not leave out. */
@@ -303,7 +305,8 @@ static int refuse_no_device(const struct nvidia_cdi_reader *reader, const struct
 {
 	const struct cdi_registry *registry = reader->wish->registry;
 
-	/* It may be in a file that says nothing as it is, and that a new one would replace. */
+	/* It may be in a file that says nothing as it is, and that a
+	   new one would replace. */
 	if (registry->n_problems > 0) {
 		return err_set(
 			err, ENOENT,
@@ -410,7 +413,7 @@ static int read_parts(struct nvidia_cdi_reader *reader, struct err *err)
 	return r < 0 ? r : nvidia_cdi_read_links(reader, err);
 }
 
-/* ---- all ----------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int refuse_nothing(const struct cdi_registry *registry, struct err *err)
 {
@@ -454,7 +457,8 @@ int nvidia_read_cdi(const struct host *host, const struct cdi_wish *wish,
 		nvidia_warn_of_no_place(wish->ctr, ret);
 	}
 	for (size_t i = 0; i < wish->n_gpus && r == 0; i++) {
-		/* A list of devices may name another vendor's, too: of the same number. */
+		/* A list of devices may name another vendor's, too:
+		   of the same number. */
 		if (text_equals(wish->gpus[i]->vendor, nvidia_injector.vendor)) {
 			r = add_device(&reader, wish->gpus[i], err);
 		}

@@ -3,8 +3,8 @@
 /*
  * nvidia_cdi.h - NVIDIA's driver as a specification of NVIDIA's toolkit describes it
  *
- * Source of the forms: NVIDIA Container Toolkit pkg/nvcdi (names of devices, what their edits
- * hold) and cmd/nvidia-cdi-hook (the hooks and their arguments).
+ * Source of the forms: NVIDIA Container Toolkit pkg/nvcdi (names of devices, what their
+ * edits hold) and cmd/nvidia-cdi-hook (the hooks and their arguments).
  */
 
 #include "injector/injector.h"
@@ -27,8 +27,9 @@ struct nvidia_cdi_part {
 struct nvidia_cdi_reader {
 	const struct host *host;
 	const struct cdi_wish *wish;
-	/* What is read, in CDI's order: devices as they were chosen, and before the first of a
-	   file the file's own edits. Source: CDI's pkg/cdi/cache.go, InjectDevices(). */
+	/* What is read, in CDI's order: devices as they were chosen, and before
+	   the first of a file the file's own edits. Source: CDI's
+	   pkg/cdi/cache.go, InjectDevices(). */
 	struct nvidia_cdi_part *parts;
 	size_t n_parts;
 	const char *file;    /* the specification that is being read */
@@ -53,14 +54,15 @@ const char *nvidia_cdi_base_name(const char *path);
 /* Where there are the kernel's files, or the host's nodes. */
 bool nvidia_cdi_is_no_place(const char *path);
 
-/* EINVAL: a path that none of a plan's can be. @what: "containerPath", for the message. */
+/* EINVAL: a path that none of a plan's can be. @what:
+   "containerPath", for the message. */
 int nvidia_cdi_check_path(const struct nvidia_cdi_reader *reader, const char *what,
 			  const char *path, struct err *err);
 
 /**
  * nvidia_cdi_read_files() - Mounts of all parts
- * @err:	ESTALE: something is not there, or of another version; EINVAL: a path that is
- *		none
+ * @err:	ESTALE: something is not there, or of another version;
+ *		EINVAL: a path that is none
  *
  * Of two mounts for one place the last counts, as it would cover the other.
  */
@@ -69,6 +71,7 @@ int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err);
 /* Then the links to them that hooks would make. @err: EINVAL: a path that is none. */
 int nvidia_cdi_read_links(struct nvidia_cdi_reader *reader, struct err *err);
 
-/* Hooks that are somebody else's work, variables and groups of one part. @err: as above. */
+/* Hooks that are somebody else's work, variables and groups of one
+   part. @err: as above. */
 int nvidia_cdi_read_process(struct nvidia_cdi_reader *reader,
 			    const struct cdi_edits *edits, struct err *err);

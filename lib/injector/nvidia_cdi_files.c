@@ -2,15 +2,15 @@
 /*
  * nvidia_cdi_files.c - the files of NVIDIA's driver that a CDI specification lists
  *
- * Theory of operation. A specification mounts each file over its own place in the container,
- * and has hooks make links and run ldconfig. Here each file goes into the directory of our
- * own, below the path that the specification gives it, and what is in the image's directories
- * are links: at the place that the specification names, at those of its create-symlinks
- * hooks (nvidia_cdi_hooks.c), and, instead of ldconfig, of each library its SONAME in the
- * directory where the container's loader looks.
+ * Theory of operation. A specification mounts each file over its own place in the
+ * container, and has hooks make links and run ldconfig. Here each file goes into the
+ * directory of our own, below the path that the specification gives it, and what is in
+ * the image's directories are links: at the place that the specification names, at those
+ * of its create-symlinks hooks (nvidia_cdi_hooks.c), and, instead of ldconfig, of each
+ * library its SONAME in the directory where the container's loader looks.
  *
- * What the request's capabilities do not ask for is left out, by the same tables as for files
- * that were found on the host: a policy bounds them.
+ * What the request's capabilities do not ask for is left out, by the same tables as for
+ * files that were found on the host: a policy bounds them.
  */
 
 #include <errno.h>
@@ -43,10 +43,10 @@ int nvidia_cdi_refuse_stale(const struct nvidia_cdi_reader *reader, struct err *
 		       reader->file, why.msg, reader->file);
 }
 
-/* ---- paths --------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
-/* As the last look at a plan wants it, see check_plan(): there it could not be said any more
-   that it is this file that is wrong. */
+/* As the last look at a plan wants it, see check_plan(): there it could not be said any
+   more that it is this file that is wrong. */
 static bool is_clean(const char *path)
 {
 	if (*path != '/' || text_has_control_character(path)) {
@@ -98,7 +98,7 @@ bool nvidia_cdi_is_no_place(const char *path)
 	return false;
 }
 
-/* ---- what is wanted ------------------------------------------------------------------ */
+/* ---- what is wanted ---------------------------------------------------------------- */
 
 static bool ends_with_name(const char *path, const char *name)
 {
@@ -109,7 +109,8 @@ static bool ends_with_name(const char *path, const char *name)
 	       text_equals(path + path_len - len, name);
 }
 
-/* A file that no table has is for every capability: each branch of the driver has new ones. */
+/* A file that no table has is for every capability: each branch of the
+   driver has new ones. */
 static bool is_wanted(const struct nvidia_cdi_reader *reader, const char *path)
 {
 	const struct nvidia_file *const tables[] = {nvidia_programs, nvidia_shared_data,
@@ -173,7 +174,7 @@ static int check_versions(const struct nvidia_cdi_reader *reader,
 	return r;
 }
 
-/* ---- mounts -------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------ */
 
 void nvidia_cdi_leave_out(const struct nvidia_cdi_reader *reader, const char *path,
 			  const char *why)
@@ -204,8 +205,8 @@ static int look_at_library(int fd, const char *path, struct elf_library *library
 	return r == -ENOEXEC ? 0 : r;
 }
 
-/* Is something mounted where a library's SONAME would be? Then that is it, as ldconfig makes no
-   link where a file is. */
+/* Is something mounted where a library's SONAME would be? Then that is it, as ldconfig
+   makes no link where a file is. */
 static bool is_soname_mounted(const struct nvidia_cdi_reader *reader,
 			      enum driver_file_kind kind, const char *soname)
 {
@@ -356,7 +357,8 @@ int nvidia_cdi_read_files(struct nvidia_cdi_reader *reader, struct err *err)
 			return -err->code;
 		}
 	}
-	/* Of two for one place the first one that is read stays: from the last part on. */
+	/* Of two for one place the first one that is read stays:
+	   from the last part on. */
 	for (size_t i = reader->n_parts; i > 0; i--) {
 		if (read_mounts(reader, &parts[i - 1], err) < 0) {
 			return -err->code;

@@ -2,8 +2,8 @@
 /*
  * nvidia_cdi_hooks.c - the hooks of a CDI specification, and what else is for the process
  *
- * What the toolkit's own hooks would do in the container is done here, or not needed. Those
- * of other programs are kept: the stage precreate can have the runtime call them.
+ * What the toolkit's own hooks would do in the container is done here, or not needed.
+ * Those of other programs are kept: the stage precreate can have the runtime call them.
  */
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static const char *name_of_hook(const struct cdi_hook *hook)
 	return NULL;
 }
 
-/* ---- links --------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------- */
 
 /* "TARGET::LINK" of a create-symlinks hook. */
 struct wanted_link {
@@ -124,8 +124,8 @@ static char *follow(const char *link, const char *target)
 	return path;
 }
 
-/* Is it a link to this file, or in the directory of one its SONAME? The toolkit leaves SONAMEs
-   to ldconfig, or did until 1.18. */
+/* Is it a link to this file, or in the directory of one its SONAME? The toolkit leaves
+   SONAMEs to ldconfig, or did until 1.18. */
 static bool is_file_at(const struct driver_file *file, const char *path)
 {
 	size_t dir_len = (size_t)(nvidia_cdi_base_name(path) - path);
@@ -182,8 +182,8 @@ static const struct wanted_link *find_link(const struct wanted_links *links,
 	return NULL;
 }
 
-/* Has another file a link of this path? A file's own place, and a library's SONAME, count more
-   than what a hook would make. */
+/* Has another file a link of this path? A file's own place, and a library's SONAME, count
+   more than what a hook would make. */
 static bool is_of_another(const struct nvidia_cdi_reader *reader,
 			  const struct driver_file *file, const char *path)
 {
@@ -205,8 +205,8 @@ static bool is_of_another(const struct nvidia_cdi_reader *reader,
 	return false;
 }
 
-/* Leads straight to the file: between it and the image's directories nothing may depend on
-   other links that an image could have in another way. */
+/* Leads straight to the file: between it and the image's directories nothing may depend
+   on other links that an image could have in another way. */
 static int add_link(struct nvidia_cdi_reader *reader, const struct wanted_links *links,
 		    const struct wanted_link *link, struct err *err)
 {
@@ -254,7 +254,7 @@ int nvidia_cdi_read_links(struct nvidia_cdi_reader *reader, struct err *err)
 	return 0;
 }
 
-/* ---- the process --------------------------------------------------------------------- */
+/* ---- the process ------------------------------------------------------------------- */
 
 /* These are done here: links, the loader's cache, the driver's parameters. For a time the
    toolkit's files had a hook for SONAMEs alone. Source: its cmd/nvidia-cdi-hook. */

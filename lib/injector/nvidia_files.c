@@ -2,18 +2,18 @@
 /*
  * nvidia_files.c - find the user-space files of NVIDIA's driver
  *
- * Theory of operation. The kernel module and its libraries must be of one version, and the
- * libraries have it in their names: so the module is asked for its version, and what ends in
- * ".so.VERSION" in the host's library directories is the driver's. That holds for libraries
- * that did not exist when this was written. Directories are those of the loader's cache,
- * where there is one, and the usual ones.
+ * Theory of operation. The kernel module and its libraries must be of one version, and
+ * the libraries have it in their names: so the module is asked for its version, and what
+ * ends in ".so.VERSION" in the host's library directories is the driver's. That holds for
+ * libraries that did not exist when this was written. Directories are those of the
+ * loader's cache, where there is one, and the usual ones.
  *
  * The driver's root is the host's, or that of a driver container. What its daemons have
  * below /var/run is looked for in both.
  *
- * Left out on purpose: firmware, which the kernel loads from the host and no program reads;
- * modules of the X server; the pipes of MPS, which are by default in /tmp, where anybody may
- * have put them.
+ * Left out on purpose: firmware, which the kernel loads from the host and no program
+ * reads; modules of the X server; the pipes of MPS, which are by default in /tmp, where
+ * anybody may have put them.
  */
 
 #include "injector/nvidia_files.h"
@@ -87,8 +87,8 @@ static const char *const program_dirs[] = {
 	"/bin",	    "/sbin",	 "/usr/local/nvidia/bin", NULL,
 };
 
-/* Source: NVIDIA Container Toolkit internal/discover/graphics.go; /share is that of a root
-   like /usr/local/nvidia. */
+/* Source: NVIDIA Container Toolkit internal/discover/graphics.go; /share is that of a
+   root like /usr/local/nvidia. */
 static const char *const data_dirs[] = {
 	"/etc", "/usr/local/share", "/usr/share", "/usr/local/nvidia/share", "/share",
 	NULL,
@@ -104,7 +104,7 @@ struct finder {
 	struct driver_files *files;
 };
 
-/* ---- the version --------------------------------------------------------------------- */
+/* ---- the version ------------------------------------------------------------------- */
 
 /* "580.95.05": numbers with points between them, at least two. */
 static size_t version_length(const char *text)
@@ -152,7 +152,7 @@ char *nvidia_read_version(const struct host *host)
 								     : find_version(text);
 }
 
-/* ---- directories --------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------- */
 
 struct dirs {
 	const char *dir[DIRS_MAX + 1];
@@ -226,7 +226,7 @@ static void add_cache_dirs(struct dirs *dirs, const struct bytes *file, uint32_t
 	}
 }
 
-/* ---- libraries ----------------------------------------------------------------------- */
+/* ---- libraries --------------------------------------------------------------------- */
 
 static bool is_wanted(const char *name, const void *context)
 {
@@ -309,7 +309,7 @@ static void find_all_libraries(const struct finder *finder, bool wants_32)
 	bytes_clear(&cache);
 }
 
-/* ---- programs, data, sockets --------------------------------------------------------- */
+/* ---- programs, data, sockets ------------------------------------------------------- */
 
 /* The files of a list: where they are, and where a container has them. */
 struct group {
@@ -363,7 +363,7 @@ static void find_group(const struct finder *finder, const struct group *group)
 	}
 }
 
-/* ---- all ----------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 /* A program that sees 1 makes the nodes that it misses, with the driver's idea of their
    mode; in a container that is a node it cannot open, or another GPU's. */

@@ -13,9 +13,9 @@
 /* Of the running driver; free() it. NULL: it does not say. */
 char *nvidia_read_version(const struct host *host);
 
-/* The driver's parameters with what tells a program in a container to leave the nodes alone;
-   free() them. NULL: they say so already, lack that line, or cannot be read (not there, or
-   LIMIT_ATTRIBUTE_BYTES or more). */
+/* The driver's parameters with what tells a program in a container to leave the nodes
+   alone; free() them. NULL: they say so already, lack that line, or cannot be read (not
+   there, or LIMIT_ATTRIBUTE_BYTES or more). */
 char *nvidia_read_params(const struct host *host);
 
 /* Is the driver's main library of this version in one of the usual directories? */
@@ -29,8 +29,8 @@ int nvidia_find_files(const struct host *host, const struct gpu_spec *spec,
 		      const struct container *ctr, struct driver_files *ret,
 		      struct err *err);
 
-/* Where the links of a kind begin that are not absolute; NULL: the container has no place for
-   them. */
+/* Where the links of a kind begin that are not absolute; NULL: the container
+   has no place for them. */
 const char *nvidia_link_dir(enum driver_file_kind kind, const struct container *ctr);
 
 /**

@@ -4,9 +4,9 @@
  * nvidia_mig.h - the MIG devices that a GPU is split into
  *
  * A GPU is split into GPU instances, and each of those into compute instances; a program
- * needs the GPU's node and the access nodes of one of each. The driver says in procfs which
- * there are, and by which minors of nvidia-caps. It does not say their UUIDs, which NVML makes
- * up with the help of the GPU: so a device is named by its numbers.
+ * needs the GPU's node and the access nodes of one of each. The driver says in procfs
+ * which there are, and by which minors of nvidia-caps. It does not say their UUIDs, which
+ * NVML makes up with the help of the GPU: so a device is named by its numbers.
  * Source: NVIDIA Multi-Instance GPU User Guide, "/dev based nvidia-capabilities".
  */
 

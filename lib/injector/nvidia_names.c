@@ -2,10 +2,11 @@
 /*
  * nvidia_names.c - which of the driver's files is for which capability
  *
- * Sources, in the order of the rows: libnvidia-container src/nvc_info.c (utility_libs,
- * compute_libs, video_libs, graphics_libs, graphics_libs_glvnd, utility_bins, compute_bins,
- * lookup_ipcs); NVIDIA Container Toolkit pkg/nvcdi (driver-nvml.go, common-nvml.go: the
- * platform libraries, the links), internal/discover/graphics.go (ICD files).
+ * Sources, in the order of the rows: libnvidia-container src/nvc_info.c
+ * (utility_libs, compute_libs, video_libs, graphics_libs, graphics_libs_glvnd,
+ * utility_bins, compute_bins, lookup_ipcs); NVIDIA Container Toolkit pkg/nvcdi
+ * (driver-nvml.go, common-nvml.go: the platform libraries, the links),
+ * internal/discover/graphics.go (ICD files).
  */
 
 #include "injector/nvidia_names.h"

@@ -14,7 +14,8 @@ struct nvidia_library {
 	uint32_t capabilities;
 	/* Its version is its own: "libnvidia-egl-gbm.so.1.1.2". */
 	bool is_unversioned;
-	/* Programs ask for it without any version, whether or not the host has that link. */
+	/* Programs ask for it without any version, whether or not the
+	   host has that link. */
 	bool needs_dev_name;
 	/* One more name, that graphics asks for; or NULL. */
 	const char *graphics_link;
@@ -24,9 +25,9 @@ struct nvidia_library {
  * nvidia_find_library() - The row of a library's name
  * @version:	of the driver
  *
- * Return: the row; for a name with the driver's version that is in no row, one that is for
- * every capability, since each branch of the driver brings new libraries; NULL: it is none of
- * the driver's.
+ * Return: the row; for a name with the driver's version that is in no row, one that is
+ * for every capability, since each branch of the driver brings new libraries; NULL: it
+ * is none of the driver's.
  */
 const struct nvidia_library *nvidia_find_library(const char *name, const char *version);
 

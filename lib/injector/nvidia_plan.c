@@ -3,9 +3,9 @@
  * nvidia_plan.c - NVIDIA's driver files as entries of a plan
  *
  * Each file is bound into a directory of our own, which goes with the container. In the
- * image's directories there are links to it only: an image that is committed, or run without
- * a GPU, has links that lead nowhere, which a loader passes over, and never an empty file,
- * at which it stops.
+ * image's directories there are links to it only: an image that is committed, or run
+ * without a GPU, has links that lead nowhere, which a loader passes over, and never an
+ * empty file, at which it stops.
  */
 
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * cdi.h - what specifications of the Container Device Interface say
  *
  * Plain data, of any vendor. What a specification asks for is a wish until somebody has
- * compared it with the host: paths and numbers here are those of the file. What nobody asks
- * for, the mode and the owner of a node and the options of a mount, is not here.
+ * compared it with the host: paths and numbers here are those of the file. What nobody
+ * asks for, the mode and the owner of a node and the options of a mount, is not here.
  * Source: Container Device Interface, SPEC.md 1.1.0 and specs-go/config.go.
  */
 
@@ -112,7 +112,8 @@ void cdi_registry_add_problem(struct cdi_registry *registry, const char *text);
  * cdi_registry_find() - The device of a name, by CDI's rules of precedence
  * @name:	unqualified: "0"
  * @ret_spec:	whose edits come before the device's
- * @err:	ENOENT: no such device; EEXIST: two files of the directory that counts define it
+ * @err:	ENOENT: no such device; EEXIST: two files of the
+ *		directory that counts define it
  *
  * A file in the later directory replaces the device of an earlier one.
  */

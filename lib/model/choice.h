@@ -3,9 +3,9 @@
 /*
  * choice.h - GPUs that were chosen before, by name
  *
- * precreate writes them into an annotation, so that createRuntime, which runs later for the
- * same container, does not choose others. Who writes annotations may forge it: it is no more
- * than a wish, see stage/take_choice.h.
+ * precreate writes them into an annotation, so that createRuntime, which runs later for
+ * the same container, does not choose others. Who writes annotations may forge it: it is
+ * no more than a wish, see stage/take_choice.h.
  */
 
 #include <stddef.h>
@@ -24,8 +24,9 @@ struct choice {
 void choice_clear(struct choice *choice);
 DEFINE_CLEANUP(struct choice, choice_clear)
 
-/* The name of one GPU in a choice: its PCI address; for a partition, which shares that with
-   others, and for a GPU without one, its render node; else vendor and index. free() it. */
+/* The name of one GPU in a choice: its PCI address; for a partition, which
+   shares that with others, and for a GPU without one, its render node; else
+   vendor and index. free() it. */
 char *choice_id_of(const struct gpu *gpu);
 
 /* "v1 0000:c1:00.0 renderD129", to free(). */

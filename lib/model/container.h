@@ -24,13 +24,14 @@ struct device_rule {
 	bool makes;
 };
 
-/* The ids are the ones inside the container: with a user namespace they are not the host's. */
+/* The ids are the ones inside the container: with a user namespace they
+   are not the host's. */
 struct container {
 	uid_t uid;
 	gid_t gid;
 	gid_t *additional_gids;
 	size_t n_additional_gids;
-	bool has_user_namespace; /* config.json asks for a new one, or names one to join */
+	bool has_user_namespace; /* config.json asks for a new one, or one to join */
 	struct id_map uid_map;	 /* of a new one; one that is joined is not known */
 	struct id_map gid_map;
 	bool overrides_modes; /* the process will have CAP_DAC_OVERRIDE */
@@ -39,8 +40,8 @@ struct container {
 	struct device_rule *device_rules; /* in the order of config.json */
 	size_t n_device_rules;
 
-	/* Where its loader looks for libraries without being told, and the same for its 32-bit
-	   programs; NULL: nowhere. Of fixed lists, see stage/inspect_container. */
+	/* Where its loader looks for libraries without being told, and the same for its
+	   32-bit programs; NULL: nowhere. Of fixed lists, see stage/inspect_container. */
 	const char *library_dir;
 	const char *library_dir_32;
 	const char

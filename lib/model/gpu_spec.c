@@ -35,7 +35,7 @@ const char *const gpu_field_names[GPU_FIELD_COUNT] = {
 };
 _Static_assert(GPU_FIELD_COUNT == 7, "a field has no name");
 
-/* ---- life cycle ----------------------------------------------------------------------- */
+/* ---- life cycle -------------------------------------------------------------------- */
 
 static void set_defaults(struct gpu_spec *spec)
 {
@@ -67,7 +67,7 @@ bool gpu_spec_has_capability(const struct gpu_spec *spec, enum gpu_capability ca
 	return (spec->capabilities & 1U << capability) != 0;
 }
 
-/* ---- what a value may be -------------------------------------------------------------- */
+/* ---- what a value may be ----------------------------------------------------------- */
 
 static bool is_alnum(char c)
 {
@@ -220,7 +220,7 @@ const char *gpu_spec_check_fields(unsigned int fields)
 	return NULL;
 }
 
-/* ---- dispatch ------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------------- */
 
 /* The blanks of JSON, so that trimming means the same in both spellings. */
 static bool is_blank(char c)

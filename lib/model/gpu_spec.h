@@ -4,8 +4,8 @@
  * gpu_spec.h - what a container asks for
  *
  * The value of the GPU annotation, parsed. Two spellings give the same struct: a JSON
- * object, and a short form for people ("amd:2", "vendor=amd;devices=0+2"). The grammar and
- * the table of inputs: specs/annotation.md.
+ * object, and a short form for people ("amd:2", "vendor=amd;devices=0+2"). The grammar
+ * and the table of inputs: specs/annotation.md.
  */
 
 #include <stdbool.h>
@@ -35,15 +35,16 @@ struct gpu_spec {
 	uint32_t count; /* 0: nothing is asked for; with `devices`: their number */
 	bool is_all;	/* "all"; `count` is 0 then and means nothing */
 
-	/* In lower case if it is letters, digits, '_' and '-' only, as every driver's name is;
-	   else as it was written, in JSON any text that is not empty. Never NULL. */
+	/* In lower case if it is letters, digits, '_' and '-' only, as every
+	   driver's name is; else as it was written, in JSON any text that is
+	   not empty. Never NULL. */
 	char *vendor;
 	bool has_vendor; /* false: nobody wrote a vendor, `vendor` is the default */
 
 	char *mode; /* as written, or NULL; ignored on Linux */
 
-	/* Ids as written: "amd:0", index, PCI address, UUID or render node name. None stands
-	   twice, compared without case; that two mean one GPU is found later. */
+	/* Ids as written: "amd:0", index, PCI address, UUID or render node name. None
+	   stands twice, compared without case; that two mean one GPU is found later. */
 	char **devices;
 	size_t n_devices;
 
@@ -65,11 +66,12 @@ DEFINE_CLEANUP(struct gpu_spec, gpu_spec_clear)
  * gpu_spec_parse() - Read the value of the GPU annotation
  * @text:	the value, @len bytes; borrowed. Blanks around it are ignored
  * @ret:	filled on success only; gpu_spec_clear() it
- * @err:	EINVAL, with the position (1 is the first character) or the JSON field, and
- *		what is allowed there; E2BIG over LIMIT_ANNOTATION_BYTES or nested deeper
- *		than LIMIT_JSON_DEPTH
+ * @err:	EINVAL, with the position (1 is the first character) or the JSON field,
+ *		and what is allowed there; E2BIG over LIMIT_ANNOTATION_BYTES or nested
+ *		deeper than LIMIT_JSON_DEPTH
  *
- * Pure. Does not look at the host: an id or a vendor that nothing here has is found later.
+ * Pure. Does not look at the host: an id or a vendor that nothing
+ * here has is found later.
  *
  * Return: 0, or negative errno as in @err.
  */

@@ -24,8 +24,8 @@ static int refuse_syntax(const json_error_t *why, struct err *err)
 		why->line, why->column, why->text);
 }
 
-/* jansson reads -0 as 0 and drops the sign. No number of a request may be negative, and no
-   other token of JSON has a '-' outside of a string, except an exponent. */
+/* jansson reads -0 as 0 and drops the sign. No number of a request may be negative, and
+   no other token of JSON has a '-' outside of a string, except an exponent. */
 static int refuse_minus(const char *text, size_t len, struct err *err)
 {
 	bool in_string = false;

@@ -3,12 +3,13 @@
 /*
  * gpu_spec_parse.h - what the two spellings of a request share
  *
- * Private to lib/model/gpu_spec*.c. A spelling finds a field's value and says where in the
- * text it stands; whether a value of its type is allowed is decided here, once for both. So
- * the gpu_spec_set_...() and gpu_spec_add_...() functions give back the reason for a refusal,
- * a constant string, or NULL when they took the value. What the short form alone refuses,
- * gpu_spec_short.c decides: words that somebody wrote as a vendor and meant otherwise, and
- * characters of a vendor, mode or model that it has a use for itself; JSON takes any text.
+ * Private to lib/model/gpu_spec*.c. A spelling finds a field's value and says where in
+ * the text it stands; whether a value of its type is allowed is decided here, once for
+ * both. So the gpu_spec_set_...() and gpu_spec_add_...() functions give back the reason
+ * for a refusal, a constant string, or NULL when they took the value. What the short form
+ * alone refuses, gpu_spec_short.c decides: words that somebody wrote as a vendor and
+ * meant otherwise, and characters of a vendor, mode or model that it has a use for
+ * itself; JSON takes any text.
  */
 
 #include <stdbool.h>

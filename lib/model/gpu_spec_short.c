@@ -26,7 +26,7 @@ struct part {
 #define VENDOR_OR_COUNT_TEXT \
 	"all, a number, VENDOR, VENDOR:NUMBER, VENDOR:all or key=value pairs"
 
-/* ---- errors --------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------ */
 
 /* @at: offset of the first character that cannot stand there. */
 static int refuse(const struct scan *s, size_t at, const char *reason)
@@ -52,7 +52,7 @@ static int refuse_char(const struct scan *s, size_t at, const char *allowed)
 		       at + 1, gpu_quote(c, 1).text, allowed);
 }
 
-/* ---- words and numbers ---------------------------------------------------------------- */
+/* ---- words and numbers ------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -155,7 +155,7 @@ static int set_vendor(const struct scan *s, const struct part *part,
 	return 0;
 }
 
-/* ---- values of key=value pairs -------------------------------------------------------- */
+/* ---- values of key=value pairs ----------------------------------------------------- */
 
 static int set_mode(const struct scan *s, const struct part *part, struct gpu_spec *spec)
 {
@@ -253,7 +253,7 @@ static int take_list(struct scan *s, struct gpu_spec *spec, add_item_fn *add)
 	return 0;
 }
 
-/* ---- key=value pairs ------------------------------------------------------------------ */
+/* ---- key=value pairs --------------------------------------------------------------- */
 
 typedef int set_value_fn(const struct scan *s, const struct part *part,
 			 struct gpu_spec *spec);
@@ -355,7 +355,7 @@ static int parse_pairs(struct scan *s, struct gpu_spec *spec)
 	}
 }
 
-/* ---- the bare forms ------------------------------------------------------------------- */
+/* ---- the bare forms ---------------------------------------------------------------- */
 
 /* all | VENDOR | VENDOR:N | VENDOR:all, whose first name ends at @end. */
 static int parse_vendor(struct scan *s, size_t end, struct gpu_spec *spec)

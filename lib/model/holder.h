@@ -4,8 +4,8 @@
  * holder.h - which containers have which GPUs
  *
  * What the ledger says (stage/ledger.h), as plain data: one holder is one GPU of one
- * container. A GPU is named by what it is and not by its index, which changes when another
- * GPU goes: its PCI address, and behind a slash the partition: "0000:c1:00.0/2".
+ * container. A GPU is named by what it is and not by its index, which changes when
+ * another GPU goes: its PCI address, and behind a slash the partition: "0000:c1:00.0/2".
  */
 
 #include <stdbool.h>
@@ -51,7 +51,8 @@ void holders_add(struct holders *holders, const struct holder *holder);
  * holders_take_text() - Keep a text that names of holders are parts of
  * @text:	from malloc(), taken
  *
- * A full ledger has three names a line: to copy each would be most of what reading it costs.
+ * A full ledger has three names a line: to copy each would be most of
+ * what reading it costs.
  */
 void holders_take_text(struct holders *holders, char *text);
 

@@ -20,7 +20,7 @@ _Static_assert(sizeof(device_role_names) / sizeof(device_role_names[0]) ==
 		       DEVICE_ROLE_COUNT,
 	       "every role has a name");
 
-/* ---- PCI addresses ------------------------------------------------------------------- */
+/* ---- PCI addresses ----------------------------------------------------------------- */
 
 /* Reads @min to @max lower-case hexadecimal digits and @end behind them; moves *text. */
 static bool read_hex(const char **text, size_t min, size_t max, char end, uint32_t *ret)
@@ -79,7 +79,7 @@ int pci_address_compare_texts(const char *a, const char *b)
 	return has_a && has_b ? pci_address_compare(&a_pci, &b_pci) : !has_a - !has_b;
 }
 
-/* ---- the list ------------------------------------------------------------------------ */
+/* ---- the list ---------------------------------------------------------------------- */
 
 void device_node_clear(struct device_node *node)
 {
@@ -164,7 +164,7 @@ const struct device_node *gpu_find_node(const struct gpu *gpu, enum device_role 
 	return NULL;
 }
 
-/* ---- order --------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------- */
 
 /* No text comes after every text. */
 static int compare_texts(const char *a, const char *b)
@@ -187,7 +187,8 @@ static int compare_gpus(const void *a_gpu, const void *b_gpu)
 	if (r == 0) {
 		r = compare_texts(a->id_path, b->id_path);
 	}
-	/* Two devices without any path: by their first nodes, so that the order is one. */
+	/* Two devices without any path: by their first nodes, so
+	   that the order is one. */
 	if (r == 0 && a->n_nodes > 0 && b->n_nodes > 0) {
 		r = strcmp(a->nodes[0].path, b->nodes[0].path);
 	}

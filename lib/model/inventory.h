@@ -42,15 +42,15 @@ struct device_node {
 	uint32_t minor;
 	enum device_role role;
 	enum device_state state;
-	char *setup; /* the command that makes it, or NULL: that is its driver's or udev's */
+	char *setup; /* the command that makes it; NULL: its driver or udev does */
 	bool is_for_reading; /* programs open it read-only, so that is all they need */
 
 	/* Of the node in /dev, for DEVICE_PRESENT only. */
 	uid_t uid;
 	gid_t gid;
 	mode_t mode; /* permission bits */
-	/* By its permissions, to whoever runs us. In a user namespace, where the host's ids
-	   cannot be seen, this is all there is to know. */
+	/* By its permissions, to whoever runs us. In a user namespace, where the host's
+	   ids cannot be seen, this is all there is to know. */
 	bool caller_may_open;
 };
 
@@ -58,8 +58,8 @@ struct device_node {
 #define NO_PARTITION	  (-1)
 
 struct gpu {
-	/* nvidia, amd, intel, apple, else the DRM driver's name. What it really is: policy
-	   is decided on this. */
+	/* nvidia, amd, intel, apple, else the DRM driver's name. What it really is:
+	   policy is decided on this. */
 	char *vendor;
 	/* A vendor by which a request may name this GPU although it is none of that
 	   vendor's (virtio_gpu serves "apple"); NULL: none. */
@@ -76,9 +76,9 @@ struct gpu {
 	char *partition_name;
 	int numa_node; /* or NUMA_NODE_UNKNOWN */
 	bool can_compute;
-	/* Its driver takes a program to be allowed every GPU that the device cgroup allows, and
-	   not those whose nodes are there: what happens to one without a device cgroup. A
-	   literal, or NULL: nothing. */
+	/* Its driver takes a program to be allowed every GPU that the device cgroup
+	   allows, and not those whose nodes are there: what happens to one without a
+	   device cgroup. A literal, or NULL: nothing. */
 	const char *trouble_without_cgroup;
 
 	/* NULL: usable; else why not, and what to do: "no render node". */
@@ -87,7 +87,8 @@ struct gpu {
 	struct device_node *nodes;
 	size_t n_nodes;
 
-	/* Of its driver, borrowed from the inventory; NULL: nobody has looked for them. */
+	/* Of its driver, borrowed from the inventory; NULL: nobody
+	   has looked for them. */
 	const struct driver_files *files;
 };
 

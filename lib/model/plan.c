@@ -52,7 +52,7 @@ void plan_clear(struct plan *plan)
 	*plan = (struct plan){0};
 }
 
-/* ---- what is planned at a path ------------------------------------------------------- */
+/* ---- what is planned at a path ----------------------------------------------------- */
 
 const struct plan_node *plan_find_node(const struct plan *plan, const char *ctr_path)
 {
@@ -96,8 +96,8 @@ static const struct plan_file *find_file(const struct plan *plan, const char *ct
 
 enum entry_kind { ENTRY_NODE, ENTRY_LINK, ENTRY_MOUNT, ENTRY_FILE };
 
-/* Room for one more, and nothing of another kind at its place? Two of a kind are compared by
-   whoever adds it. */
+/* Room for one more, and nothing of another kind at its place? Two of a kind are compared
+   by whoever adds it. */
 static int check_place(const struct plan *plan, enum entry_kind kind,
 		       const char *ctr_path, struct err *err)
 {
@@ -139,7 +139,7 @@ static int check_place(const struct plan *plan, enum entry_kind kind,
 	return 0;
 }
 
-/* ---- entries ------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------- */
 
 int plan_add_node(struct plan *plan, const struct device_node *node, struct err *err)
 {
@@ -255,7 +255,7 @@ int plan_add_file(struct plan *plan, const char *ctr_path, const char *content,
 	return 0;
 }
 
-/* ---- the process --------------------------------------------------------------------- */
+/* ---- the process ------------------------------------------------------------------- */
 
 int plan_add_env(struct plan *plan, const char *name_value, struct err *err)
 {

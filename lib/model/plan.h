@@ -3,10 +3,10 @@
 /*
  * plan.h - everything that will be done to a container, before any of it is done
  *
- * Built by stage/build_plan from the injectors' contributions, checked by stage/check_plan,
- * then printed, written into a config.json, or applied. The vocabulary is that of CDI's
- * containerEdits, plus links and files. A back end that cannot express an entry names it in
- * an error or a warning.
+ * Built by stage/build_plan from the injectors' contributions, checked by
+ * stage/check_plan, then printed, written into a config.json, or applied. The vocabulary
+ * is that of CDI's containerEdits, plus links and files. A back end that cannot express
+ * an entry names it in an error or a warning.
  * Source: Container Device Interface, SPEC.md 1.1.0.
  */
 
@@ -44,8 +44,9 @@ struct plan_node {
 	mode_t mode;
 	bool caller_may_open;
 
-	/* The container's process may not open the host's node: it gets a node of its own, of
-	   the same device, with this owner (ids inside the container) and mode. */
+	/* The container's process may not open the host's node: it gets a node
+	   of its own, of the same device, with this owner (ids inside the
+	   container) and mode. */
 	bool is_private;
 	uid_t private_uid;
 	gid_t private_gid;
@@ -92,12 +93,13 @@ struct plan {
 	size_t n_additional_gids;
 	struct cdi_hook *hooks; /* others' programs, for the runtime to run */
 	size_t n_hooks;
-	/* The devices of CDI specifications that mounts, variables, groups and hooks are of;
-	   none: the host was looked at instead. */
+	/* The devices of CDI specifications that mounts, variables, groups and hooks are
+	   of; none: the host was looked at instead. */
 	struct cdi_origin *origins;
 	size_t n_origins;
-	/* A directory of our own in the container, made for this plan: a small tmpfs, read-only
-	   when it is attached. Mounts whose place is below it are bound into it. NULL: none. */
+	/* A directory of our own in the container, made for this plan: a small tmpfs,
+	   read-only when it is attached. Mounts whose place is below it are bound
+	   into it. NULL: none. */
 	char *own_dir;
 	char **warnings; /* one line each, without "warning:" */
 	size_t n_warnings;

@@ -48,8 +48,8 @@ void cdi_need(struct cdi_document *doc, enum cdi_version version, const char *by
 
 /**
  * cdi_read_object() - Read each member of an object
- * @err:	EINVAL: no object, an unknown member, or one that is missing; or what a reader
- *		said
+ * @err:	EINVAL: no object, an unknown member, or one that is
+ *		missing; or what a reader said
  *
  * null counts as absent.
  */

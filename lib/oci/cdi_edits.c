@@ -45,7 +45,7 @@ static int append_env(const json_t *value, const char *path, struct cdi_document
 	return append_text(value, path, doc, target, err);
 }
 
-/* ---- device nodes -------------------------------------------------------------------- */
+/* ---- device nodes ------------------------------------------------------------------ */
 
 static int read_node_path(const json_t *value, const char *path, struct cdi_document *doc,
 			  void *target, struct err *err)
@@ -96,7 +96,8 @@ static int read_node_minor(const json_t *value, const char *path,
 	return cdi_read_number(value, path, doc, &node->minor, err);
 }
 
-/* Its form alone: a node in the container is the host's, with that one's mode and owner. */
+/* Its form alone: a node in the container is the host's, with that
+   one's mode and owner. */
 static int check_number(const json_t *value, const char *path, struct cdi_document *doc,
 			void *target, struct err *err)
 {
@@ -159,7 +160,7 @@ static int read_nodes(const json_t *value, const char *path, struct cdi_document
 	return cdi_read_array(value, path, append_node, doc, target, err);
 }
 
-/* ---- mounts -------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------ */
 
 static int read_mount_host_path(const json_t *value, const char *path,
 				struct cdi_document *doc, void *target, struct err *err)
@@ -227,7 +228,7 @@ static int read_mounts(const json_t *value, const char *path, struct cdi_documen
 	return cdi_read_array(value, path, append_mount, doc, target, err);
 }
 
-/* ---- hooks --------------------------------------------------------------------------- */
+/* ---- hooks ------------------------------------------------------------------------- */
 
 static int read_hook_name(const json_t *value, const char *path, struct cdi_document *doc,
 			  void *target, struct err *err)
@@ -303,7 +304,7 @@ static int read_hooks(const json_t *value, const char *path, struct cdi_document
 	return cdi_read_array(value, path, append_hook, doc, target, err);
 }
 
-/* ---- the other edits ----------------------------------------------------------------- */
+/* ---- the other edits --------------------------------------------------------------- */
 
 static int read_env(const json_t *value, const char *path, struct cdi_document *doc,
 		    void *target, struct err *err)

@@ -25,7 +25,7 @@ void cdi_file_clear(struct cdi_file *file)
 	*file = (struct cdi_file){0};
 }
 
-/* ---- the question -------------------------------------------------------------------- */
+/* ---- the question ------------------------------------------------------------------ */
 
 static void put_file_text(struct message *message, const struct bytes *text)
 {
@@ -67,7 +67,7 @@ static const char *get_file_text(struct reader *reader, size_t *ret_len)
 	return bytes;
 }
 
-/* ---- the answer ---------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------- */
 
 static void put_edits(struct message *message, const struct cdi_edits *edits)
 {
@@ -175,7 +175,7 @@ int cdi_message_answer(const char *question, size_t len, struct message *ret,
 	return 0;
 }
 
-/* ---- the parent reads ---------------------------------------------------------------- */
+/* ---- the parent reads -------------------------------------------------------------- */
 
 static void get_node(struct reader *reader, struct cdi_node *node)
 {

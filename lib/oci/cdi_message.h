@@ -3,9 +3,9 @@
 /*
  * cdi_message.h - CDI specifications on their way to the parsing child and back
  *
- * The child gets the files' bytes, and sends back what they say, in the form of message.h. The
- * files are the operator's; the parent checks the form all the same, and every path and
- * number against the host.
+ * The child gets the files' bytes, and sends back what they say, in the form of
+ * message.h. The files are the operator's; the parent checks the form all the same, and
+ * every path and number against the host.
  */
 
 #include <stddef.h>
@@ -16,8 +16,8 @@
 #include "oci/cdi_read.h"
 #include "oci/message.h"
 
-/* What a child is asked, and what it answers, in bytes: 4 times what a generator writes for
-   8 GPUs of 7 partitions each. */
+/* What a child is asked, and what it answers, in bytes: 4 times what a generator writes
+   for 8 GPUs of 7 partitions each. */
 #define LIMIT_CDI_MESSAGE_BYTES (4U * 1024U * 1024U)
 
 /* A specification file as it was read. */

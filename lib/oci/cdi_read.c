@@ -42,7 +42,7 @@ static bool is_empty(const struct cdi_edits *edits)
 	       !edits->has_net_devices && !edits->has_rdt;
 }
 
-/* ---- devices ------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------- */
 
 /* @first and @last: what it may begin and end with; @inner: what is between. */
 static bool is_name(const char *name, size_t len, const char *first, const char *inner)
@@ -122,7 +122,7 @@ static int read_devices(const json_t *value, const char *path, struct cdi_docume
 	return r;
 }
 
-/* ---- all ----------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int read_version(const json_t *value, const char *path, struct cdi_document *doc,
 			void *target, struct err *err)

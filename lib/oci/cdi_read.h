@@ -3,11 +3,12 @@
 /*
  * cdi_read.h - a specification file of the Container Device Interface
  *
- * As strict as CDI's own library: an unknown field, a field that the declared version does
- * not have, a name that is none, a device without edits make the whole file say nothing. Only
- * what is in netDevices and intelRdt is not looked at: they are nothing for a GPU.
- * Source: Container Device Interface, SPEC.md 1.1.0; specs-go/version.go (which field needs
- * which version); pkg/parser/parser.go (names).
+ * As strict as CDI's own library: an unknown field, a field that the declared
+ * version does not have, a name that is none, a device without edits make the whole
+ * file say nothing. Only what is in netDevices and intelRdt is not looked at: they
+ * are nothing for a GPU.
+ * Source: Container Device Interface, SPEC.md 1.1.0; specs-go/version.go (which field
+ * needs which version); pkg/parser/parser.go (names).
  */
 
 #include <stdbool.h>
@@ -18,8 +19,8 @@
 
 enum cdi_format { CDI_JSON, CDI_YAML, CDI_FORMAT_COUNT };
 
-/* By the end of its name, as CDI does: ".json" or ".yaml", nothing else. Return: false: it
-   is no specification. */
+/* By the end of its name, as CDI does: ".json" or ".yaml", nothing else. Return: false:
+   it is no specification. */
 bool cdi_format_of(const char *name, enum cdi_format *ret);
 
 /**

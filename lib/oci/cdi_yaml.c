@@ -3,8 +3,8 @@
  * cdi_yaml.c - as much of YAML as specifications of devices are written in
  *
  * libyaml gives events, which become jansson's values, so that one reader serves both
- * formats. Its parser does not recurse, and neither does what is below: open containers are
- * on a stack of LIMIT_JSON_DEPTH.
+ * formats. Its parser does not recurse, and neither does what is below: open containers
+ * are on a stack of LIMIT_JSON_DEPTH.
  */
 
 #include "oci/cdi_yaml.h"
@@ -51,7 +51,7 @@ static int refuse(const struct builder *builder, const yaml_mark_t *mark, const 
 		       mark->line + 1, mark->column + 1, why);
 }
 
-/* ---- scalars ------------------------------------------------------------------------- */
+/* ---- scalars ----------------------------------------------------------------------- */
 
 /* The forms of YAML 1.1 that a program writes: 195, -1, 0x1b6, 0666, 0o666. More than 15
    digits are no number of a device. */
@@ -109,7 +109,7 @@ static json_t *plain_scalar(const char *text)
 	return is_integer(text, &number) ? json_integer(number) : json_string(text);
 }
 
-/* ---- the tree ------------------------------------------------------------------------ */
+/* ---- the tree ---------------------------------------------------------------------- */
 
 /* Puts a value, which is taken, where it belongs. */
 static int add_value(struct builder *builder, json_t *value, const yaml_mark_t *mark,
@@ -232,7 +232,7 @@ static int add_event(struct builder *builder, const yaml_event_t *event, struct 
 	return 0;
 }
 
-/* ---- all ----------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int build(yaml_parser_t *parser, struct builder *builder, struct err *err)
 {

@@ -29,7 +29,7 @@ void oci_config_clear(struct oci_config *config)
 	*config = (struct oci_config){0};
 }
 
-/* ---- the bundle ---------------------------------------------------------------------- */
+/* ---- the bundle -------------------------------------------------------------------- */
 
 static int open_directory(const char *path, int flags)
 {
@@ -112,7 +112,7 @@ int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct 
 	return fd < 0 ? fd : read_all(fd, CONFIG_WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
 }
 
-/* ---- the quick look ------------------------------------------------------------------ */
+/* ---- the quick look ---------------------------------------------------------------- */
 
 /* Characters from U+0080 up share one slot: which of them the key has matters little. */
 #define SLOT_COUNT     129
@@ -175,8 +175,9 @@ bool oci_config_may_request(const char *text, size_t len, const char *key)
 	if (memmem(text, len, key, strlen(key))) {
 		return true;
 	}
-	/* JSON may write any character as an escape. Only one that could stand for a character
-	   of the key counts, since Go writes \u003c, \u003e and \u0026 everywhere. */
+	/* JSON may write any character as an escape. Only one that could stand
+	   for a character of the key counts, since Go writes \u003c, \u003e
+	   and \u0026 everywhere. */
 	mark_characters(key, is_marked);
 	for (;;) {
 		unsigned int c;
@@ -193,7 +194,7 @@ bool oci_config_may_request(const char *text, size_t len, const char *key)
 	}
 }
 
-/* ---- members ------------------------------------------------------------------------- */
+/* ---- members ----------------------------------------------------------------------- */
 
 int config_read_object(const json_t *parent, const char *key, const char *path,
 		       const json_t **ret, struct err *err)
@@ -235,7 +236,7 @@ static int read_root_path(const json_t *config, char **ret, struct err *err)
 	return 0;
 }
 
-/* ---- the request --------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------- */
 
 /* Other annotations are nobody's business here, so only one that is looked at has to be a
    string. Absent is fine: *ret is NULL then. */
@@ -277,10 +278,10 @@ static int read_is_sandbox(const json_t *annotations, bool *ret, struct err *err
 }
 
 /*
- * Kubernetes gives each of its containers a cgroup. Podman copies annotations of the image,
- * those of Kubernetes too, so that an image could put a request of its own in front of the
- * operator's; but podman's cgroups have libpod in their names, or there is none, and no image
- * changes that.
+ * Kubernetes gives each of its containers a cgroup. Podman copies annotations of the
+ * image, those of Kubernetes too, so that an image could put a request of its own in
+ * front of the operator's; but podman's cgroups have libpod in their names, or there is
+ * none, and no image changes that.
  * Source: podman libpod/container_internal_linux.go, getOCICgroupPath().
  */
 static int read_is_in_pod(const json_t *config, bool *ret, struct err *err)
@@ -300,7 +301,8 @@ static int read_is_in_pod(const json_t *config, bool *ret, struct err *err)
 	return 0;
 }
 
-/* The container's name in its pod, from CRI-O or containerd; *ret is NULL outside a pod. */
+/* The container's name in its pod, from CRI-O or containerd; *ret is
+   NULL outside a pod. */
 static int read_container_name(const json_t *config, const json_t *annotations,
 			       const char **ret, struct err *err)
 {
@@ -325,8 +327,8 @@ static int read_container_name(const json_t *config, const json_t *annotations,
 	return 0;
 }
 
-/* crun's, and podman's --group-add keep-groups. Source: crun.1, "run.oci.keep_original_groups":
-   it is enough that it is present. */
+/* crun's, and podman's --group-add keep-groups. Source: crun.1,
+   "run.oci.keep_original_groups": it is enough that it is present. */
 static void read_keeps_groups(const json_t *annotations, struct container *ctr)
 {
 	ctr->keeps_groups =
@@ -415,7 +417,8 @@ static int read_choice(const json_t *object, struct oci_config *config, struct e
 	return 0;
 }
 
-/* Whatever the sieve or jansson does not like in the short text is said of the whole one. */
+/* Whatever the sieve or jansson does not like in the short text is
+   said of the whole one. */
 static json_t *parse_what_is_read(const char *text, size_t len, struct err *err)
 {
 	autofree char *short_text = xrealloc(NULL, len);

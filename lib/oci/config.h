@@ -19,8 +19,8 @@
 
 struct oci_config {
 	char *root_path; /* root.path as written, maybe relative to the bundle */
-	/* The GPU annotation that holds for this container, or NULL: none, or the container
-	   is a pod's sandbox. */
+	/* The GPU annotation that holds for this container, or NULL: none, or the
+	   container is a pod's sandbox. */
 	char *request;
 	size_t request_len; /* a value may not hold a NUL, see json_parse() */
 	char *request_key;  /* the key it was found under, for messages */
@@ -34,8 +34,8 @@ DEFINE_CLEANUP(struct oci_config, oci_config_clear)
 /**
  * oci_config_open_bundle() - Open the directory of the bundle
  * @bundle:	absolute path, or relative to the working directory (plan --bundle)
- * @doubt:	see base/trusted_file.h: its mode, and where the last component is a link. For
- *		its owner see oci_config_check_owner()
+ * @doubt:	see base/trusted_file.h: its mode, and where the last component is a link.
+ *		For its owner see oci_config_check_owner()
  *
  * crun before 1.27 wrote "/" for a bundle that its caller's working directory named
  * (crun issue 2025): where "/" has no config.json and the working directory has, that is

@@ -52,7 +52,7 @@ enum place_id config_place_of_stage(const char *stage)
 	return id;
 }
 
-/* ---- looking ------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------- */
 
 /* The text has been parsed already, so this only has to keep within its bounds. */
 struct scanner {
@@ -271,7 +271,7 @@ int config_places_find(const char *text, size_t len, struct config_places *ret,
 	return r;
 }
 
-/* ---- checking ------------------------------------------------------------------------ */
+/* ---- checking ---------------------------------------------------------------------- */
 
 /* One string, and not the first and the last quote of two. */
 static bool is_one_string(const char *text, size_t len)
@@ -330,7 +330,7 @@ bool config_places_fit(const struct config_places *places, const char *text, siz
 	return true;
 }
 
-/* ---- changing ------------------------------------------------------------------------ */
+/* ---- changing ---------------------------------------------------------------------- */
 
 /* At @at, @n bytes give way to @text. */
 struct edit {
@@ -346,8 +346,8 @@ static void append(char **list, const char *text)
 	*list = old ? xasprintf("%s,%s", old, text) : xstrdup(text);
 }
 
-/* What is to be added to a place becomes an edit, or, where the place is absent, something
-   to be added to its parent. */
+/* What is to be added to a place becomes an edit, or, where the place is absent,
+   something to be added to its parent. */
 static void make_edit(const struct place *place, enum place_id id,
 		      char *added[PLACE_COUNT], struct edit *ret)
 {

@@ -4,8 +4,8 @@
  * config_places.h - where in the text of a config.json something can be added
  *
  * A config.json that is parsed and written anew is not the same any more: numbers over 64
- * bits, fields that a parser keeps in another order, escapes. So additions are spliced into
- * the text, and every other byte stays.
+ * bits, fields that a parser keeps in another order, escapes. So additions are spliced
+ * into the text, and every other byte stays.
  *
  * The places are found by the child that parses (hook/parser.h), and used by the parent,
  * which believes the child nothing: config_places_fit() bounds what wrong places can do.
@@ -65,8 +65,8 @@ struct config_places {
 /**
  * config_places_find() - Look for the places
  * @text:	valid JSON, as jansson has found
- * @err:	EINVAL: a member has the right name in another case, which a runtime written in
- *		Go takes for the same; or the text is no JSON
+ * @err:	EINVAL: a member has the right name in another case, which a runtime
+ *		written in Go takes for the same; or the text is no JSON
  */
 int config_places_find(const char *text, size_t len, struct config_places *ret,
 		       struct err *err);
@@ -81,8 +81,8 @@ bool config_places_fit(const struct config_places *places, const char *text, siz
 /**
  * config_places_splice() - The text with additions
  * @places:	that fit
- * @additions:	for each place JSON values (of an object: members) with commas between; for
- *		PLACE_CHOICE its value. NULL: none
+ * @additions:	for each place JSON values (of an object: members) with commas between;
+ *		for PLACE_CHOICE its value. NULL: none
  * @ret:	bytes_clear() it
  * @err:	EBADMSG: two places overlap
  *

@@ -14,7 +14,7 @@
 /* (uid_t)-1 means "leave it as it is" in chown() and setresuid(): it is nobody's id. */
 #define ID_MAX (UINT32_MAX - 1)
 
-/* ---- ids ----------------------------------------------------------------------------- */
+/* ---- ids --------------------------------------------------------------------------- */
 
 /* Numbers are reals here, see json_parse_wide(). */
 static int read_id(const json_t *value, const char *path, uint32_t *ret, struct err *err)
@@ -104,7 +104,7 @@ static int read_namespaces(const json_t *config, struct container *ctr, struct e
 	return 0;
 }
 
-/* ---- SELinux ------------------------------------------------------------------------- */
+/* ---- SELinux ----------------------------------------------------------------------- */
 
 /* Engines write an empty one where there is no SELinux. */
 static int read_mount_label(const json_t *config, struct container *ctr, struct err *err)
@@ -135,7 +135,7 @@ static int read_mount_label(const json_t *config, struct container *ctr, struct 
 	return 0;
 }
 
-/* ---- the maps ------------------------------------------------------------------------ */
+/* ---- the maps ---------------------------------------------------------------------- */
 
 /* All ids are UINT32_MAX many. */
 static int read_size(const json_t *value, const char *path, uint32_t *ret,
@@ -217,7 +217,7 @@ static int read_maps(const json_t *config, struct container *ctr, struct err *er
 	return 0;
 }
 
-/* ---- capabilities -------------------------------------------------------------------- */
+/* ---- capabilities ------------------------------------------------------------------ */
 
 static int has_capability(const json_t *capabilities, const char *set, const char *name,
 			  bool *ret, struct err *err)
@@ -245,8 +245,8 @@ static int has_capability(const json_t *capabilities, const char *set, const cha
 
 /*
  * What the process has once its program is executed: root what its bounding set lets
- * through, others what is ambient, for which it has to be permitted and inheritable as well.
- * Without the object runc and crun leave none.
+ * through, others what is ambient, for which it has to be permitted and inheritable as
+ * well. Without the object runc and crun leave none.
  * Source: capabilities(7), "Transformation of capabilities during execve()".
  */
 static int read_capabilities(const json_t *config, struct container *ctr, struct err *err)

@@ -97,9 +97,9 @@ static bool skip_string(struct sieve *sieve)
 	return true;
 }
 
-/* Of a number or a word, or between values. crun takes comments, and since its change to json-c
-   strings in single quotes: to it a quote or a bracket in there is none.
-   Source: yajl's yajl_tree.c, yajl_allow_comments; crun pull request 2088. */
+/* Of a number or a word, or between values. crun takes comments, and since its change to
+   json-c strings in single quotes: to it a quote or a bracket in there is none. Source:
+   yajl's yajl_tree.c, yajl_allow_comments; crun pull request 2088. */
 static bool is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -150,7 +150,8 @@ static bool skip_value(struct sieve *sieve)
 	return false;
 }
 
-/* @key: from its first quote. An escape could be of any character, so such a key is kept. */
+/* @key: from its first quote. An escape could be of any character, so
+   such a key is kept. */
 static bool find_member(const struct member *members, const char *key, const char *end,
 			const struct member **ret)
 {

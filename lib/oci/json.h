@@ -26,8 +26,8 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct err *e
  * json_parse_wide() - As json_parse(), but every number is a JSON_REAL
  *
  * For documents that may hold integers over 64 bits with a sign, which jansson refuses:
- * config.json has RLIM_INFINITY as 18446744073709551615 under process.rlimits. Integers up
- * to 2^53 stay exact.
+ * config.json has RLIM_INFINITY as 18446744073709551615 under process.rlimits. Integers
+ * up to 2^53 stay exact.
  */
 json_t *json_parse_wide(const char *text, size_t len, const char *what, struct err *err);
 

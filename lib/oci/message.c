@@ -36,7 +36,7 @@ void message_clear(struct message *message)
 	*message = (struct message){0};
 }
 
-/* ---- the child writes ------------------------------------------------------------------ */
+/* ---- the child writes -------------------------------------------------------------- */
 
 static void put_policy(struct message *message, const struct policy *policy)
 {
@@ -196,7 +196,7 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 	*ret = message;
 }
 
-/* ---- the parent reads ------------------------------------------------------------------ */
+/* ---- the parent reads -------------------------------------------------------------- */
 
 static void get_policy_vendor(struct reader *reader, struct policy *policy)
 {

@@ -9,9 +9,10 @@
  * machine's order, a string is its length and its bytes; every length, count and enum is
  * checked, and nothing of the input itself is passed on.
  *
- * Two parts. The first is the operator's configuration file; the child parses it and sends
- * it off before it looks at the first byte of a stranger. What is in the pipe cannot be
- * changed any more, so whoever takes over the child later comes too late for the policy.
+ * Two parts. The first is the operator's configuration file; the child parses it
+ * and sends it off before it looks at the first byte of a stranger. What is in
+ * the pipe cannot be changed any more, so whoever takes over the child later
+ * comes too late for the policy.
  */
 
 #include <stddef.h>
@@ -25,12 +26,12 @@
 #include "oci/settings.h"
 #include "oci/state.h"
 
-/* A reply is at most: 64 Ki groups, 256 devices, a policy, 4,096 rules, some paths and names;
-   for precreate also the paths of some thousand mounts and devices. */
+/* A reply is at most: 64 Ki groups, 256 devices, a policy, 4,096 rules, some paths and
+   names; for precreate also the paths of some thousand mounts and devices. */
 #define LIMIT_MESSAGE_BYTES (1024U * 1024U)
 
-/* What the configuration file, a bundle and its state say, as far as the rest of the program
-   asks. */
+/* What the configuration file, a bundle and its state say, as far as the rest
+   of the program asks. */
 struct parsed {
 	struct settings settings; /* the defaults if there is no file, or it is broken */
 	struct err settings_err;  /* what is wrong with the file, if `code` is not 0 */
@@ -63,10 +64,10 @@ void message_encode(const struct parsed *parsed, const struct err *err,
 
 /**
  * message_decode() - Read a reply, both parts
- * @config:	the text that the child has parsed, for which the places of `edit` are; NULL:
- *		none, a reply with them is bad
- * @ret:	filled on success; after an error of the child's own, its first part alone.
- *		parsed_clear() it
+ * @config:	the text that the child has parsed, for which the places of `edit` are;
+ *		NULL: none, a reply with them is bad
+ * @ret:	filled on success; after an error of the child's own, its first part
+ *		alone. parsed_clear() it
  * @err:	the child's own error, made one line; or EBADMSG: the message is not what
  *		message_encode_settings() and message_encode() write
  */

@@ -62,7 +62,7 @@ void settings_clear(struct settings *settings)
 	*settings = (struct settings){0};
 }
 
-/* ---- members ------------------------------------------------------------------------- */
+/* ---- members ----------------------------------------------------------------------- */
 
 /* What a member's reader needs besides the member. */
 struct document {
@@ -169,7 +169,7 @@ static int read_word(const json_t *value, const char *path, const char *const *w
 	return word >= 0 ? word : json_wrong(err, doc->what, path, wanted, value);
 }
 
-/* ---- the policy ---------------------------------------------------------------------- */
+/* ---- the policy -------------------------------------------------------------------- */
 
 static int read_max(json_t *value, const char *path, struct document *doc,
 		    struct err *err)
@@ -368,7 +368,7 @@ static int read_policy(json_t *value, const char *path, struct document *doc,
 	return READ_MEMBERS(value, path, members, doc, err);
 }
 
-/* ---- the rest ------------------------------------------------------------------------ */
+/* ---- the rest ---------------------------------------------------------------------- */
 
 static int read_annotation(json_t *value, const char *path, struct document *doc,
 			   struct err *err)
@@ -566,7 +566,7 @@ int settings_parse(const char *text, size_t len, const char *file, struct settin
 	return 0;
 }
 
-/* ---- the quick look ------------------------------------------------------------------ */
+/* ---- the quick look ---------------------------------------------------------------- */
 
 bool settings_find_annotation(const char *text, size_t len, char **ret)
 {

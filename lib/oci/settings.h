@@ -3,9 +3,9 @@
 /*
  * settings.h - what the operator's configuration file says
  *
- * The file is optional. All of its keys: specs/config.schema.json. Every unknown or repeated
- * key, and every value of a wrong type or range, is an error: a rule that was misspelt would
- * be no rule.
+ * The file is optional. All of its keys: specs/config.schema.json. Every unknown or
+ * repeated key, and every value of a wrong type or range, is an error: a rule that was
+ * misspelt would be no rule.
  */
 
 #include <stdbool.h>
@@ -69,8 +69,8 @@ DEFINE_CLEANUP(struct settings, settings_clear)
  * settings_parse() - Read the file's text
  * @file:	its path, for messages; borrowed
  * @ret:	filled on success only; settings_clear() it
- * @err:	EINVAL with file and JSON path ("policy.vendors.intel.maxx"), or with line and
- *		column; E2BIG nested too deep
+ * @err:	EINVAL with file and JSON path ("policy.vendors.intel.maxx"), or with line
+ *		and column; E2BIG nested too deep
  */
 int settings_parse(const char *text, size_t len, const char *file, struct settings *ret,
 		   struct err *err);

@@ -17,7 +17,7 @@
 struct oci_state {
 	char *id;     /* never NULL; "" if the runtime gave none */
 	char *bundle; /* absolute path */
-	pid_t pid; /* in our PID namespace; 0: the runtime gave none (crun createContainer) */
+	pid_t pid;    /* in our PID namespace; 0: none was given (crun createContainer) */
 };
 
 void oci_state_clear(struct oci_state *state);
@@ -26,8 +26,8 @@ DEFINE_CLEANUP(struct oci_state, oci_state_clear)
 /**
  * oci_state_parse() - Read the state
  * @ret:	filled on success only
- * @err:	EINVAL: no JSON object, no "bundle", a relative bundle, a wrong type, a pid that
- *		is negative, fractional or above INT_MAX; E2BIG: nested too deep
+ * @err:	EINVAL: no JSON object, no "bundle", a relative bundle, a wrong type, a
+ *		pid that is negative, fractional or above INT_MAX; E2BIG: nested too deep
  *
  * Other keys are ignored: "status", crun's "root", youki's own. null counts as absent.
  */

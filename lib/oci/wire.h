@@ -3,8 +3,8 @@
 /*
  * wire.h - numbers and texts between a parsing child and its parent
  *
- * Numbers are 32 bits in the machine's order, a string is its length and its bytes. For the
- * files that define messages alone: each includes what it needs of it.
+ * Numbers are 32 bits in the machine's order, a string is its length and its bytes. For
+ * the files that define messages alone: each includes what it needs of it.
  */
 
 #include <stdbool.h>
@@ -121,7 +121,8 @@ static inline char *get_string(struct reader *reader)
 	return text;
 }
 
-/* What put_texts() wrote; more than @max are bad. Texts to free(), also of a bad message. */
+/* What put_texts() wrote; more than @max are bad. Texts to free(),
+   also of a bad message. */
 static inline void get_texts(struct reader *reader, uint32_t max, char ***ret,
 			     size_t *ret_n)
 {

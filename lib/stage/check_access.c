@@ -21,7 +21,7 @@ struct question {
 	const struct plan_node *node;
 };
 
-/* ---- the process as the host sees it ----------------------------------------------------- */
+/* ---- the process as the host sees it ----------------------------------------------- */
 
 /* Return: false: it cannot be said, or nobody. */
 static bool find_outside(const struct container *ctr, const struct id_map *map,
@@ -114,9 +114,10 @@ static bool opens(const struct question *q)
 }
 
 /*
- * A user namespace's root may make our mount writable: it was put there after the namespace, so
- * it is not locked. If the host's owner of the node is one of the namespace's users, it could
- * change the mode of the host's node then. Of a namespace that is joined that is not known.
+ * A user namespace's root may make our mount writable: it was put there after the
+ * namespace, so it is not locked. If the host's owner of the node is one of the
+ * namespace's users, it could change the mode of the host's node then. Of a namespace
+ * that is joined that is not known.
  */
 static bool could_change(const struct question *q)
 {
@@ -125,7 +126,7 @@ static bool could_change(const struct question *q)
 		id_map_has_outside(&q->ctr->uid_map, q->node->uid));
 }
 
-/* ---- what to do about it ----------------------------------------------------------------- */
+/* ---- what to do about it ----------------------------------------------------------- */
 
 /* Group 0 would, but opens far more than GPUs. */
 static bool would_group_help(const struct question *q)
@@ -186,7 +187,8 @@ static void warn(struct plan *plan, const struct question *q)
 	}
 }
 
-/* Rootless the host's root is in no namespace, and who owns a node may change it anyway. */
+/* Rootless the host's root is in no namespace, and who owns a node
+   may change it anyway. */
 static void warn_of_change(struct plan *plan, const struct question *q)
 {
 	if (!q->terms->is_rootless && q->ctr->uid_map.n > 0) {

@@ -3,12 +3,13 @@
 /*
  * check_access.h - will the container's process be able to open the plan's nodes? Pure.
  *
- * By the nodes' permissions alone; the device cgroup is the back end's. Theory of operation:
- * what decides is the process that the container starts, as the host sees it: its ids through
- * the maps of its user namespace, its groups, and CAP_DAC_OVERRIDE, which counts for a node
- * only where the namespace maps the node's owner and group. If the host's node lets it, that
- * node is given. If not, the process gets a node of its own where the back end can make one,
- * else a group where it can give one, else there is a warning that says what is missing.
+ * By the nodes' permissions alone; the device cgroup is the back end's. Theory of
+ * operation: what decides is the process that the container starts, as the host sees it:
+ * its ids through the maps of its user namespace, its groups, and CAP_DAC_OVERRIDE, which
+ * counts for a node only where the namespace maps the node's owner and group. If the
+ * host's node lets it, that node is given. If not, the process gets a node of its own
+ * where the back end can make one, else a group where it can give one, else there is a
+ * warning that says what is missing.
  */
 
 #include <stdbool.h>

@@ -11,8 +11,8 @@
 
 #define DEV_DIR "/dev/"
 
-/* Kernel file systems, where nothing of a plan has its place but nodes and their links, and
-   files over the driver's own. */
+/* Kernel file systems, where nothing of a plan has its place but nodes and their links,
+   and files over the driver's own. */
 #define PROC_DIR   "/proc/"
 #define SYSFS_DIR  "/sys/"
 #define DRIVER_DIR "/proc/driver/"
@@ -29,9 +29,9 @@ static bool is_name(const char *part, size_t len, const char *name)
 	return len == strlen(name) && strncmp(part, name, len) == 0;
 }
 
-/* Names come from sysfs, procfs and directories of the host, maybe of a tree that somebody
-   made. The back ends resolve paths safely anyway; what no plan can mean is refused already
-   here. */
+/* Names come from sysfs, procfs and directories of the host, maybe of a tree that
+   somebody made. The back ends resolve paths safely anyway; what no plan can mean is
+   refused already here. */
 static int check_path(const char *path, struct err *err)
 {
 	const char *part = path + 1;

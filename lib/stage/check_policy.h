@@ -3,8 +3,9 @@
 /*
  * check_policy.h - what the operator's policy says of a request. Pure.
  *
- * GPUs are judged by what they are, after they have been chosen, and never by the name that
- * the request has for them: the fallback to any render node would lead around every rule.
+ * GPUs are judged by what they are, after they have been chosen, and never by
+ * the name that the request has for them: the fallback to any render node would
+ * lead around every rule.
  */
 
 #include <stdint.h>
@@ -17,7 +18,8 @@
 /**
  * check_policy_request() - May this be asked for?
  * @file:	where the policy stands, for the message
- * @spec:	the default capabilities, which nobody named, are narrowed to the allowed ones
+ * @spec:	the default capabilities, which nobody named, are
+ *		narrowed to the allowed ones
  * @ret_left_out: what they have lost, for check_policy_warn()
  * @err:	EPERM, naming the rule: a capability by name, or exclusive GPUs
  *

@@ -11,8 +11,8 @@
  * @inv:	of at least the chosen GPUs' vendors
  * @plan:	gets the warning, one for each node that all GPUs of a driver share
  *
- * For a container that has no device cgroup: a rootless one. Nothing is said where it gets all
- * that such a node leads to, or not the node.
+ * For a container that has no device cgroup: a rootless one. Nothing is said where it
+ * gets all that such a node leads to, or not the node.
  */
 void check_subset_warn(const struct inventory *inv, const struct selection *selection,
 		       struct plan *plan);

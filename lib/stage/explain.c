@@ -44,8 +44,8 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* "amd:0 (0000:c1:00.0, renderD128)"; a part by its own name, where it has one: its address
-   is the whole GPU's. */
+/* "amd:0 (0000:c1:00.0, renderD128)"; a part by its own name, where it has one: its
+   address is the whole GPU's. */
 static void say_gpu(struct line *line, const struct gpu *gpu)
 {
 	const char *name = gpu->partition_name ? gpu->partition_name : gpu->pci;

@@ -12,8 +12,8 @@
 /* A warning that any render node is taken, to free(). */
 char *explain_fallback(const struct inventory *inv, const char *vendor);
 
-/* @found: GPUs that would do. @err: ENODEV if what is meant is there without a driver, else
-   ENOENT. */
+/* @found: GPUs that would do. @err: ENODEV if what is meant is there without a
+   driver, else ENOENT. */
 int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 		    enum meaning meaning, size_t found, struct err *err);
 
@@ -28,7 +28,8 @@ int explain_ambiguous_id(const char *id, const struct gpu *first,
 /* "container 'web' (process 4711) has it exclusively", to free(). */
 char *explain_holder(const struct holder *holder);
 
-/* EBUSY: enough GPUs fit, but other containers have them. @n_free: those that they do not. */
+/* EBUSY: enough GPUs fit, but other containers have them. @n_free:
+   those that they do not. */
 int explain_held(const struct gpu_spec *spec, const struct inventory *inv,
 		 const struct select_terms *terms, enum meaning meaning, size_t wanted,
 		 size_t n_free, struct err *err);

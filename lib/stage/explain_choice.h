@@ -9,7 +9,8 @@
 
 /**
  * explain_choice() - A reason for every GPU of the inventory
- * @inv:	as select_gpus() had it: of one vendor alone where the request can mean no other
+ * @inv:	as select_gpus() had it: of one vendor alone where the
+ *		request can mean no other
  * @terms:	likewise
  * @selection:	what came of it
  * @is_taken_over: it was not select_gpus() that chose, see take_choice()

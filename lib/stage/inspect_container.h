@@ -3,11 +3,12 @@
 /*
  * inspect_container.h - what kind of system is in the container's root
  *
- * Theory of operation. The root is a stranger's: from the host's side it is looked at below
- * one descriptor, with openat2(RESOLVE_IN_ROOT), by O_PATH and fstat() alone, at a fixed list
- * of names. Nothing is opened, listed or read, so neither a FIFO nor a directory with a
- * million entries does anything. What is found chooses among fixed lists of directories and
- * never becomes a path itself. A wrong answer can only put the links where no loader looks.
+ * Theory of operation. The root is a stranger's: from the host's side it is looked at
+ * below one descriptor, with openat2(RESOLVE_IN_ROOT), by O_PATH and fstat() alone, at a
+ * fixed list of names. Nothing is opened, listed or read, so neither a FIFO nor a
+ * directory with a million entries does anything. What is found chooses among fixed lists
+ * of directories and never becomes a path itself. A wrong answer can only put the links
+ * where no loader looks.
  */
 
 #include <stdbool.h>
@@ -17,11 +18,12 @@
 /**
  * inspect_container() - Find the library directories of a root
  * @rootfs_path: as the host sees it
- * @is_rootless: the maps of the container's user namespace are to ids of an ordinary user's
+ * @is_rootless: the maps of the container's user namespace are to
+ *		ids of an ordinary user's
  * @ctr:	gets library_dir and library_dir_32, or no_library_reason
  *
- * None are looked for where the container's user namespace has the host's root: it could make
- * our mounts writable, and the files are the host's.
+ * None are looked for where the container's user namespace has the host's root: it could
+ * make our mounts writable, and the files are the host's.
  */
 void inspect_container(const char *rootfs_path, bool is_rootless, struct container *ctr);
 

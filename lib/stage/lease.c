@@ -73,7 +73,8 @@ void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *le
 	    ledger_load(&lease->ledger, &err) == 0) {
 		ledger_drop_dead(&lease->ledger, scrutiny);
 	}
-	/* And not what ledger_open() says where there is no ledger: then nobody has any. */
+	/* And not what ledger_open() says where there is no ledger:
+	   then nobody has any. */
 	lease->ledger.absence = err;
 }
 

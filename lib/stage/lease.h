@@ -47,8 +47,8 @@ DEFINE_CLEANUP(struct lease, lease_close)
  * @err:	as the ledger's functions; for an exclusive request also: there can be no
  *		ledger
  *
- * Where there can be no ledger a shared request goes on without one: nobody can have a GPU
- * exclusively.
+ * Where there can be no ledger a shared request goes on without one: nobody can
+ * have a GPU exclusively.
  */
 int lease_begin(const char *dir, const struct lease_holder *holder,
 		const struct gpu_spec *spec, enum gpu_order order, bool may_make,
@@ -83,7 +83,7 @@ int lease_take(struct lease *lease, const struct lease_holder *holder,
 
 /**
  * lease_give_back() - The container does not start
- * @err:	has the failure that made this necessary; if the lease cannot be given back
- *		that is added to its message
+ * @err:	has the failure that made this necessary; if the lease cannot be given
+ *		back that is added to its message
  */
 void lease_give_back(struct lease *lease, struct err *err);

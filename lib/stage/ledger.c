@@ -47,7 +47,7 @@ void ledger_close(struct ledger *ledger)
 	*ledger = NO_LEDGER;
 }
 
-/* ---- the directory ------------------------------------------------------------------- */
+/* ---- the directory ----------------------------------------------------------------- */
 
 char *ledger_default_dir(void)
 {
@@ -70,10 +70,10 @@ static int read_boot_id(int proc_fd, char **ret, struct err *err)
 	if (fd < 0) {
 		return err_sys(err, errno, "open '/proc/" BOOT_ID "'");
 	}
-	/* Where the hook runs in a container, its engine may have bound /proc/sys onto itself,
-	   to make it read-only, or its manager a file of root's over this one, which is then
-	   another one after each start, as wanted. Source: Moby oci/defaults.go,
-	   ReadonlyPaths; LXC src/lxc/conf.c, lxc_setup_boot_id(). */
+	/* Where the hook runs in a container, its engine may have bound /proc/sys onto
+	   itself, to make it read-only, or its manager a file of root's over this one,
+	   which is then another one after each start, as wanted. Source: Moby
+	   oci/defaults.go, ReadonlyPaths; LXC src/lxc/conf.c, lxc_setup_boot_id(). */
 	trusted_fd_check(fd, TRUSTED_OWNER_SYSTEM, "'/proc/" BOOT_ID "'", &doubt);
 	if (doubt.code != 0) {
 		*err = doubt;
@@ -88,9 +88,10 @@ static int read_boot_id(int proc_fd, char **ret, struct err *err)
 }
 
 /*
- * Only where the directory is not there, and cannot be made, is there no ledger: a read-only
- * /run, or a user without /run/user/UID. EROFS is always of the making; EACCES may be of a
- * directory that is there and may not be looked into, whose ledger counts all the same.
+ * Only where the directory is not there, and cannot be made, is there no ledger: a
+ * read-only /run, or a user without /run/user/UID. EROFS is always of the making;
+ * EACCES may be of a directory that is there and may not be looked into, whose
+ * ledger counts all the same.
  */
 static int open_dir(const char *dir, bool may_make, struct ledger *ledger,
 		    struct err *err)
@@ -138,7 +139,7 @@ int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *
 	return 0;
 }
 
-/* ---- the lock ------------------------------------------------------------------------ */
+/* ---- the lock ---------------------------------------------------------------------- */
 
 /* Not flock(), which whoever may read the file can take: a container that sees the host's
    /run, read-only, could keep all others from starting. This one needs a descriptor that
@@ -184,7 +185,7 @@ void ledger_unlock(struct ledger *ledger)
 	(void)set_lock(ledger->lock_fd, F_UNLCK);
 }
 
-/* ---- the file ------------------------------------------------------------------------ */
+/* ---- the file ---------------------------------------------------------------------- */
 
 int ledger_load(struct ledger *ledger, struct err *err)
 {
@@ -237,9 +238,9 @@ static int fail(int code, struct err *err)
 	return err_set(err, code, "%s", strerror(code));
 }
 
-/* Piece by piece: all of it in memory would be half of what a full ledger costs. What is said
-   about close() holds here as well: a network file system reports a full disk there, but a
-   state directory is on a local one. */
+/* Piece by piece: all of it in memory would be half of what a full ledger costs. What is
+   said about close() holds here as well: a network file system reports a full disk there,
+   but a state directory is on a local one. */
 static int write_new(const struct ledger *ledger, struct err *err)
 {
 	const cookie_io_functions_t functions = {.write = write_piece};
@@ -278,13 +279,14 @@ int ledger_save(struct ledger *ledger, struct err *err)
 	return 0;
 }
 
-/* ---- the living and the dead --------------------------------------------------------- */
+/* ---- the living and the dead ------------------------------------------------------- */
 
 static uint64_t own_pid_ns(const struct ledger *ledger)
 {
 	struct stat st;
 
-	/* Follows the magic link on purpose: the namespace's inode names the namespace. */
+	/* Follows the magic link on purpose: the namespace's inode
+	   names the namespace. */
 	return fstatat(ledger->proc_fd, "self/ns/pid", &st, 0) == 0 ? st.st_ino : 0;
 }
 
@@ -378,7 +380,7 @@ int ledger_identify(struct ledger *ledger, pid_t pid, struct process_id *ret,
 	return 0;
 }
 
-/* ---- giving back --------------------------------------------------------------------- */
+/* ---- giving back ------------------------------------------------------------------- */
 
 /* Whose holders go: those of a process, or of a container that has stopped. */
 struct leaving {
@@ -388,8 +390,8 @@ struct leaving {
 	uint64_t pid_ns; /* ours */
 };
 
-/* A runtime's word that a container has stopped is not enough: runc deletes one whose first
-   thread has ended while its others go on. */
+/* A runtime's word that a container has stopped is not enough: runc deletes one whose
+   first thread has ended while its others go on. */
 static bool is_leaving(const struct ledger *ledger, const struct holder *holder,
 		       const struct leaving *leaving)
 {

@@ -4,16 +4,16 @@
  * ledger.h - who holds which GPU, kept between runs
  *
  * Theory of operation. One small file in the state directory lists every GPU that a
- * container got (ledger_text.h). Whoever changes it locks the file "lock" beside it, reads
- * the list, writes a new one and renames it over the old: a reader without the lock sees
- * the one or the other, and a crash between any two steps leaves the old one whole.
+ * container got (ledger_text.h). Whoever changes it locks the file "lock" beside it,
+ * reads the list, writes a new one and renames it over the old: a reader without the lock
+ * sees the one or the other, and a crash between any two steps leaves the old one whole.
  *
  * A holder counts for as long as its container's first process lives, which is known by
  * number, start time and PID namespace. So nothing has to be cleaned up for the ledger to
- * be right: not after a crash, a kill or a failed create. `poststop` gives back at once what
- * the next run would find dead anyway. Looking at a process costs some ten microseconds, so
- * only holders that matter for the request are looked at, and a few more in turn, so that
- * the dead ones go in time.
+ * be right: not after a crash, a kill or a failed create. `poststop` gives back at once
+ * what the next run would find dead anyway. Looking at a process costs some ten
+ * microseconds, so only holders that matter for the request are looked at, and a few more
+ * in turn, so that the dead ones go in time.
  *
  * It rules among the containers of one ledger: root's, or one user's.
  */
@@ -32,9 +32,9 @@ struct ledger {
 	int proc_fd;
 	char *boot_id;
 	struct holders holders; /* after ledger_load() */
-	/* Why who has what is not known. From ledger_open(), with `dir_fd` -1: there is no
-	   state directory, and none was to be or could be made. From lease_look(), whatever
-	   `dir_fd` is: there is a ledger, and it cannot be read. */
+	/* Why who has what is not known. From ledger_open(), with `dir_fd` -1: there is
+	   no state directory, and none was to be or could be made. From lease_look(),
+	   whatever `dir_fd` is: there is a ledger, and it cannot be read. */
 	struct err absence;
 };
 
@@ -50,7 +50,8 @@ DEFINE_CLEANUP(struct ledger, ledger_close)
 /**
  * ledger_default_dir() - Where the ledger is if the settings name no place; free() it
  *
- * /run/oci-gpu-hook; in a user namespace /run/user/UID/oci-gpu-hook, UID being the host's.
+ * /run/oci-gpu-hook; in a user namespace
+ * /run/user/UID/oci-gpu-hook, UID being the host's.
  */
 char *ledger_default_dir(void);
 
@@ -61,9 +62,9 @@ char *ledger_default_dir(void);
  * @ret:	NO_LEDGER; ledger_close() it. Where the directory is missing and is not or
  *		cannot be made, that is no error: nobody can hold anything there, see
  *		`absence`
- * @err:	EPERM: somebody else could have written what is in there; EACCES: it is there
- *		and may not be looked into; EINVAL, ENOENT and the like: /proc is not whole,
- *		so that who holds what cannot be known; what open() said
+ * @err:	EPERM: somebody else could have written what is in there; EACCES: it is
+ *		there and may not be looked into; EINVAL, ENOENT and the like: /proc is
+ *		not whole, so that who holds what cannot be known; what open() said
  */
 int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *err);
 
@@ -123,7 +124,7 @@ int ledger_save(struct ledger *ledger, struct err *err);
  */
 int ledger_release(struct ledger *ledger, const struct process_id *init, struct err *err);
 
-/* The same for a container that has stopped: of its holders those whose process is gone, or
-   of another PID namespace, in which that cannot be seen. */
+/* The same for a container that has stopped: of its holders those whose process is gone,
+   or of another PID namespace, in which that cannot be seen. */
 int ledger_release_container(struct ledger *ledger, const char *id, const char *bundle,
 			     struct err *err);

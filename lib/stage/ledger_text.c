@@ -31,7 +31,7 @@ enum field {
 /* No word of our own is longer: 2^64 - 1. */
 #define WORD_BYTES 21
 
-/* ---- reading ------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 static int wrong_line(size_t number, struct err *err)
 {
@@ -43,8 +43,8 @@ static int read_hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Takes the escapes out and puts a NUL behind it, in place, where its tab or line end may be.
-   Return: the field; NULL: it is none. */
+/* Takes the escapes out and puts a NUL behind it, in place, where its tab or line end may
+   be. Return: the field; NULL: it is none. */
 static const char *read_field(char *text, size_t len)
 {
 	size_t n = 0;
@@ -207,15 +207,15 @@ int ledger_text_read(struct bytes *text, const char *boot_id, struct holders *re
 	return 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 static bool needs_escape(char c)
 {
 	return c < ' ' || c > '~' || c == '%';
 }
 
-/* What needs no escape at once: a call for each character was half of the time that a full
-   ledger takes. Return: how long it is. */
+/* What needs no escape at once: a call for each character was half of the time that a
+   full ledger takes. Return: how long it is. */
 static size_t write_field(FILE *out, const char *text)
 {
 	size_t written = 0;

@@ -25,8 +25,8 @@
  * @text:	taken, and its fields ended in place; emptied
  * @boot_id:	of this boot; if the text is of another, there are no holders any more
  * @ret:	filled on success only; holders_clear() it
- * @err:	EINVAL with the line: it is not of this form, nothing of it can be believed;
- *		EPROTONOSUPPORT: another version wrote it
+ * @err:	EINVAL with the line: it is not of this form, nothing of it can be
+ *		believed; EPROTONOSUPPORT: another version wrote it
  *
  * An empty text is an empty ledger.
  */
@@ -35,8 +35,8 @@ int ledger_text_read(struct bytes *text, const char *boot_id, struct holders *re
 
 /**
  * ledger_text_write() - Write it to a stream
- * @out:	what it has, if this fails, is no ledger; whether all of it was written is the
- *		caller's to see when it closes the stream
+ * @out:	what it has, if this fails, is no ledger; whether all of it was written is
+ *		the caller's to see when it closes the stream
  * @err:	E2BIG over the limits
  */
 int ledger_text_write(const struct holders *holders, const char *boot_id, FILE *out,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* rivals.h - which GPUs other containers have, for a request. Pure, private to lib/stage. */
+/* rivals.h - which GPUs other containers have, for a request. Pure,
+   private to lib/stage. */
 
 #include "model/gpu_spec.h"
 #include "model/holder.h"
@@ -17,8 +18,8 @@ struct standing {
  * rivals_find_standing() - Look a GPU up in the ledger's list
  * @terms:	may have no holders: then every GPU is free
  *
- * An exclusive request is blocked by any holder, a shared one by an exclusive holder; a GPU
- * and its partitions block each other.
+ * An exclusive request is blocked by any holder, a shared one by an exclusive holder; a
+ * GPU and its partitions block each other.
  */
 struct standing rivals_find_standing(const struct select_terms *terms,
 				     enum gpu_sharing sharing, const struct gpu *gpu);

@@ -14,7 +14,7 @@
 #include "stage/match.h"
 #include "stage/rivals.h"
 
-/* ---- by number ------------------------------------------------------------------------ */
+/* ---- by number --------------------------------------------------------------------- */
 
 /* A GPU that fits, and how it stands. */
 struct candidate {
@@ -33,7 +33,8 @@ static bool comes_before(const struct select_terms *terms, const struct candidat
 	       a->standing.n_holders < b->standing.n_holders;
 }
 
-/* Puts it behind those that come before it, or are equal: equals stay in inventory order. */
+/* Puts it behind those that come before it, or are equal: equals stay
+   in inventory order. */
 static void insert(const struct select_terms *terms, struct candidate *candidates,
 		   size_t n, const struct candidate *candidate)
 {
@@ -90,7 +91,7 @@ static int select_by_number(const struct gpu_spec *spec, const struct inventory 
 	return 0;
 }
 
-/* ---- by id ---------------------------------------------------------------------------- */
+/* ---- by id ------------------------------------------------------------------------- */
 
 /* "amd:0", as `list` shows it. */
 static bool has_vendor_and_index(const struct gpu *gpu, const char *id)
@@ -226,7 +227,7 @@ static int select_by_ids(const struct gpu_spec *spec, const struct inventory *in
 	return 0;
 }
 
-/* ---- both ----------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 bool selection_has(const struct selection *selection, const struct gpu *gpu)
 {

@@ -23,7 +23,8 @@ struct selection {
 struct select_terms {
 	enum gpu_order order;
 	const struct holders *holders; /* of all containers; NULL: nobody keeps count */
-	/* This container, which may have chosen before, at another stage; NULL: it has not. */
+	/* This container, which may have chosen before, at another
+	   stage; NULL: it has not. */
 	const struct process_id *own;
 };
 
@@ -37,13 +38,13 @@ DEFINE_CLEANUP(struct selection, selection_clear)
  * @inv:	numbered; for a shortage of a known vendor's GPUs the caller probes all
  *		vendors and calls again, so that the message can say what is there instead
  * @terms:	borrowed
- * @err:	EBUSY: enough GPUs, but other containers have them; ENOENT: too few GPUs (asked
- *		and found, and what is there), or no GPU with an id; ENODEV: the GPU is there,
- *		its driver is not; EINVAL: two ids of one GPU
+ * @err:	EBUSY: enough GPUs, but other containers have them; ENOENT: too few GPUs
+ *		(asked and found, and what is there), or no GPU with an id; ENODEV: the
+ *		GPU is there, its driver is not; EINVAL: two ids of one GPU
  *
- * What this container has already is taken first: both stages of the hook choose the same.
- * By vendor, or by the DRM driver's name, or any render node (specs/annotation.md). With
- * compute asked for, GPUs that cannot compute do not count, unless none can.
+ * What this container has already is taken first: both stages of the hook choose the
+ * same. By vendor, or by the DRM driver's name, or any render node (specs/annotation.md).
+ * With compute asked for, GPUs that cannot compute do not count, unless none can.
  */
 int select_gpus(const struct gpu_spec *spec, const struct inventory *inv,
 		const struct select_terms *terms, struct selection *ret, struct err *err);

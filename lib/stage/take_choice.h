@@ -10,11 +10,12 @@
  * @choice:	with at least one id
  * @selection:	what the request gets otherwise; changed on success
  * @terms:	as select_gpus()
- * @err:	EPERM: not what the request could have got; EBUSY: another container has it
+ * @err:	EPERM: not what the request could have got; EBUSY:
+ *		another container has it
  *
- * Whoever could write the annotation is believed nothing: the chosen GPUs must be as many as
- * were asked for, each one that the request could get. Where the request leaves no choice,
- * by ids or for all, they must be exactly its GPUs.
+ * Whoever could write the annotation is believed nothing: the chosen GPUs must be as many
+ * as were asked for, each one that the request could get. Where the request leaves no
+ * choice, by ids or for all, they must be exactly its GPUs.
  *
  * Should: be called before the policy is asked about the GPUs.
  */

@@ -4,12 +4,12 @@
  *
  *	bench-calls FUNCTIONS OUTPUT PROGRAM ARGUMENT...
  *
- * FUNCTIONS has the offset of a function in PROGRAM a line, in hexadecimal. Adds a line to
- * OUTPUT for each that was called: its offset, and 1 if a child has called it, else 0.
+ * FUNCTIONS has the offset of a function in PROGRAM a line, in hexadecimal. Adds a line
+ * to OUTPUT for each that was called: its offset, and 1 if a child has called it, else 0.
  *
- * Theory of operation. Each function begins with a breakpoint, which is taken away when it is
- * met for the first time, so that a run is little slower than by itself; it has deadlines. A
- * child is a copy in which some are missing, so all are put there again.
+ * Theory of operation. Each function begins with a breakpoint, which is taken away when
+ * it is met for the first time, so that a run is little slower than by itself; it has
+ * deadlines. A child is a copy in which some are missing, so all are put there again.
  */
 
 #include <errno.h>

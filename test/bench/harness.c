@@ -5,25 +5,25 @@
  *	bench-harness RUNS ROOTFS V1_GROUP V2_GROUP NOOP SCENARIO...
  *
  * V1_GROUP, V2_GROUP: directories of control groups, where the containers get theirs. A
- * scenario is "BUNDLE|FILTER|ROOT|PROGRAM|ARGUMENT...". FILTER says what device filter its
- * container has: "none", "v1" or "v2". ROOT is the directory of an image, with a /dev, or "-"
- * for the empty one at ROOTFS.
+ * scenario is "BUNDLE|FILTER|ROOT|PROGRAM|ARGUMENT...". FILTER says what device filter
+ * its container has: "none", "v1" or "v2". ROOT is the directory of an image, with a
+ * /dev, or "-" for the empty one at ROOTFS.
  *
- * Theory of operation. Each run gets a fresh container, which stands where a runtime's does
- * at createRuntime: a process in a mount namespace of its own with a new tmpfs at ROOTFS, or
- * an overlay of ROOT, and another on its /dev, and a new control group that denies every
- * device. The state is in a
- * pipe before the clock starts. Measured is the time from vfork() until waitpid() has the
- * program's end; containers are made and taken down outside of it. In every turn each
- * scenario runs once, right after NOOP in a container of the same kind, so that whatever
- * else the machine does hits all of them alike.
+ * Theory of operation. Each run gets a fresh container, which stands where a runtime's
+ * does at createRuntime: a process in a mount namespace of its own with a new tmpfs at
+ * ROOTFS, or an overlay of ROOT, and another on its /dev, and a new control group that
+ * denies every device. The state is in a pipe before the clock starts. Measured is the
+ * time from vfork() until waitpid() has the program's end; containers are made and taken
+ * down outside of it. In every turn each scenario runs once, right after NOOP in a
+ * container of the same kind, so that whatever else the machine does hits all of them
+ * alike.
  *
  * Before that, one run of each is traced, for its system calls and its memory; those of
- * processes that it starts count as well. With 0 RUNS each program runs once and that is all,
- * for programs that trace others themselves.
+ * processes that it starts count as well. With 0 RUNS each program runs once and that is
+ * all, for programs that trace others themselves.
  *
- * Prints two lines for each scenario, first for NOOP and then for the program: p50 and p99
- * in ns, peak memory in KiB, system calls, page faults.
+ * Prints two lines for each scenario, first for NOOP and then for the program: p50 and
+ * p99 in ns, peak memory in KiB, system calls, page faults.
  */
 
 #include <errno.h>
@@ -118,7 +118,7 @@ static void write_file(const char *directory, const char *name, const char *text
 	(void)close(fd);
 }
 
-/* ---- the container ----------------------------------------------------------------------- */
+/* ---- the container ----------------------------------------------------------------- */
 
 static int load_deny_program(void)
 {
@@ -285,7 +285,7 @@ static void check_status(const char *program, int status)
 	}
 }
 
-/* ---- one run, by the clock --------------------------------------------------------------- */
+/* ---- one run, by the clock --------------------------------------------------------- */
 
 static uint64_t now_ns(void)
 {
@@ -295,8 +295,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* In the child. A warning on a terminal or in a pipe would be waited for: it is shown once, by
-   the run that is traced. */
+/* In the child. A warning on a terminal or in a pipe would be waited for: it is shown
+   once, by the run that is traced. */
 static void run_program(char *const *argv, int state_fd, int null_fd, int err_fd)
 {
 	if (dup2(state_fd, STDIN_FILENO) >= 0 && dup2(null_fd, STDOUT_FILENO) >= 0 &&
@@ -325,11 +325,11 @@ static uint64_t time_program(char *const *argv, int state_fd, int null_fd)
 	return end - start;
 }
 
-/* ---- one run, traced --------------------------------------------------------------------- */
+/* ---- one run, traced --------------------------------------------------------------- */
 
 /*
- * Of the process itself, when it is about to end but has its memory still. Not ru_maxrss of
- * wait4(): execve() counts the memory from before it, which after vfork() is ours.
+ * Of the process itself, when it is about to end but has its memory still. Not ru_maxrss
+ * of wait4(): execve() counts the memory from before it, which after vfork() is ours.
  */
 static unsigned long read_peak_kib(pid_t pid)
 {
@@ -374,8 +374,8 @@ static pid_t start_traced(char *const *argv, int state_fd, int null_fd)
 }
 
 /*
- * Takes note of why a process has stopped. A call stops it twice, when it begins and when it
- * ends; only the last call of a process, which ends it, stops it once.
+ * Takes note of why a process has stopped. A call stops it twice, when it begins and when
+ * it ends; only the last call of a process, which ends it, stops it once.
  *
  * Return: the signal that it is to get.
  */
@@ -434,7 +434,7 @@ static void trace_program(char *const *argv, int state_fd, int null_fd,
 	die("trace '%s'", argv[0]);
 }
 
-/* ---- all of them ------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------- */
 
 /* @time_ns: NULL to trace instead */
 static void run_once(const struct setup *setup, const struct scenario *scenario,

@@ -4,8 +4,8 @@
  *
  *	dlprobe NAME|PATH...
  *
- * A NAME is a library: it is loaded as programs do it, and asked for its version. A PATH is
- * a file: what is in it, and whether it can be written to.
+ * A NAME is a library: it is loaded as programs do it, and asked for its version. A PATH
+ * is a file: what is in it, and whether it can be written to.
  */
 
 #include <dlfcn.h>

@@ -13,7 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The two paths that are found must be parts of the text, and a top a part of its path. */
+/* The two paths that are found must be parts of the text, and a top
+   a part of its path. */
 static void check_path(const char *text)
 {
 	cleanup(cgroup_path_clearp) struct cgroup_path path = {0};

@@ -12,7 +12,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The last two hold characters that JSON has short escapes for, or writes in two bytes. */
+/* The last two hold characters that JSON has short escapes for, or
+   writes in two bytes. */
 static const char *const keys[] = {OCI_DEFAULT_ANNOTATION, "a/b", "\xc3\xa9\"\\\n"};
 
 static void require(int condition)

@@ -3,9 +3,9 @@
  * fuzz_devrules.c - the rewritten device program against the old one and the rules
  *
  * The input is a plan and an old program: as runc, crun or systemd write it, made of any
- * instructions, or verbatim. If the old one has the form that the verifier asks for, so has
- * the new one, and for both types, every access and all numbers of interest the new one
- * says what the old one said, or yes where a node of the plan is read or written.
+ * instructions, or verbatim. If the old one has the form that the verifier asks for, so
+ * has the new one, and for both types, every access and all numbers of interest the new
+ * one says what the old one said, or yes where a node of the plan is read or written.
  */
 
 #include <string.h>
@@ -47,7 +47,7 @@ struct numbers {
 	size_t n;
 };
 
-/* ---- the input ------------------------------------------------------------------------- */
+/* ---- the input --------------------------------------------------------------------- */
 
 /* Mostly a number that others in the input are likely to have as well. */
 static uint32_t take_number(struct input *in, uint32_t mask)
@@ -89,7 +89,7 @@ static size_t take_rules(struct input *in, struct rule *rules)
 	return n;
 }
 
-/* ---- programs of others ---------------------------------------------------------------- */
+/* ---- programs of others ------------------------------------------------------------ */
 
 static void put(struct program *p, unsigned int code, unsigned int dst, unsigned int src,
 		int off, uint32_t imm)
@@ -146,8 +146,8 @@ static size_t put_conditions(struct program *p, const struct rule *rule, int n_b
 	return n;
 }
 
-/* Source: opencontainers/cgroups devices/devicefilter.go; crun src/libcrun/ebpf.c. The one
-   loads the verdict into 32 bits, the other into 64. */
+/* Source: opencontainers/cgroups devices/devicefilter.go; crun src/libcrun/ebpf.c. The
+   one loads the verdict into 32 bits, the other into 64. */
 static void put_like_runtime(struct program *p, const struct rule *rules, size_t n,
 			     bool is_runc)
 {
@@ -240,7 +240,7 @@ static void put_verbatim(struct program *p, struct input *in)
 	}
 }
 
-/* ---- the comparison -------------------------------------------------------------------- */
+/* ---- the comparison ---------------------------------------------------------------- */
 
 static void add_number(struct numbers *numbers, uint32_t value)
 {

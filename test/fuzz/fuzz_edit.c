@@ -2,8 +2,8 @@
 /*
  * fuzz_edit.c - any bytes as the config.json that precreate adds to
  *
- * What comes out, parsed, must be what went in with the same entries added by jansson; and
- * added once more, nothing but the variables may change.
+ * What comes out, parsed, must be what went in with the same entries added by jansson;
+ * and added once more, nothing but the variables may change.
  */
 
 #include <jansson.h>

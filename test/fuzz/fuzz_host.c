@@ -2,11 +2,11 @@
 /*
  * fuzz_host.c - /sys, /proc and /dev say anything: from the readers to the checked plan
  *
- * The input is a manifest (made_tree.h), with "? REQUEST" for the value of an annotation and
- * "u UID GID" for the container's process. The tree is real and so is everything that reads
- * it. Whatever it holds: an error has a code and one line; GPUs are numbered, each once; a
- * plan holds what the chosen GPUs have, below /dev, and what is printed is JSON, or text
- * that no terminal takes for commands.
+ * The input is a manifest (made_tree.h), with "? REQUEST" for the value of an annotation
+ * and "u UID GID" for the container's process. The tree is real and so is everything that
+ * reads it. Whatever it holds: an error has a code and one line; GPUs are numbered, each
+ * once; a plan holds what the chosen GPUs have, below /dev, and what is printed is JSON,
+ * or text that no terminal takes for commands.
  */
 
 #include <fcntl.h>
@@ -58,7 +58,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* ---- the input ------------------------------------------------------------------------- */
+/* ---- the input --------------------------------------------------------------------- */
 
 static void take_line(char *line, struct made *made)
 {
@@ -93,7 +93,7 @@ static void open_host(const struct made *made, struct host *ret)
 	require(host_open(root, ret, &err) == 0);
 }
 
-/* ---- errors and what is printed -------------------------------------------------------- */
+/* ---- errors and what is printed ---------------------------------------------------- */
 
 static void check_one_line(const char *text)
 {
@@ -149,7 +149,7 @@ static void print_plan_to(print_plan *print, const struct plan_report *report,
 	check(text, len);
 }
 
-/* ---- the inventory --------------------------------------------------------------------- */
+/* ---- the inventory ----------------------------------------------------------------- */
 
 static void check_gpu(const struct inventory *inv, size_t n)
 {
@@ -215,7 +215,7 @@ static char *list_gpus(const struct made *made)
 	return json;
 }
 
-/* ---- the plan -------------------------------------------------------------------------- */
+/* ---- the plan ---------------------------------------------------------------------- */
 
 static bool is_clean(const char *path)
 {

@@ -2,10 +2,10 @@
 /*
  * fuzz_mountinfo.c - the text of /proc/PID/mountinfo, and the search for a cgroup with it
  *
- * With a T in front, the input is the text itself. Else it is a list of mounts, written as
- * the kernel writes them, so that every answer is known beforehand: paths of any bytes come
- * back as they were. Source: Linux fs/proc_namespace.c, show_mountinfo(); fs/seq_file.c,
- * mangle_path().
+ * With a T in front, the input is the text itself. Else it is a list of mounts, written
+ * as the kernel writes them, so that every answer is known beforehand: paths of any bytes
+ * come back as they were. Source: Linux fs/proc_namespace.c, show_mountinfo();
+ * fs/seq_file.c, mangle_path().
  */
 
 #include <errno.h>
@@ -64,7 +64,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* ---- what the kernel does -------------------------------------------------------------- */
+/* ---- what the kernel does ---------------------------------------------------------- */
 
 static void mangle(const char *text, const char *special, char *ret)
 {
@@ -149,7 +149,7 @@ static char *write_mounts(struct input *in, struct mounts *mounts)
 	return text;
 }
 
-/* ---- answers that are known ------------------------------------------------------------ */
+/* ---- answers that are known -------------------------------------------------------- */
 
 static void check_mount(const char *text, const struct mounts *mounts,
 			const struct mount *mount)
@@ -193,7 +193,7 @@ static void check_mounts(const char *text, const struct mounts *mounts)
 	require(!mountinfo_point_of(text, 256, &(size_t){0}));
 }
 
-/* ---- any text -------------------------------------------------------------------------- */
+/* ---- any text ---------------------------------------------------------------------- */
 
 static void check_text(const char *text)
 {
@@ -207,7 +207,8 @@ static void check_text(const char *text)
 
 		require(mountinfo_next(line) > line && mountinfo_next(line) <= end);
 		require(!of_type || strstr(line, " - cgroup2"));
-		/* A point is a word of the text, and its mount is one of those that are at it. */
+		/* A point is a word of the text, and its mount is one of
+		   those that are at it. */
 		if (point) {
 			require(point > text && point + len < end &&
 				strcspn(point, " \n") == len);
@@ -218,7 +219,7 @@ static void check_text(const char *text)
 	}
 }
 
-/* ---- the search ------------------------------------------------------------------------ */
+/* ---- the search -------------------------------------------------------------------- */
 
 static bool is_hierarchy(int fd, enum cgroup_version version)
 {
@@ -229,8 +230,8 @@ static bool is_hierarchy(int fd, enum cgroup_version version)
 		       (version == CGROUP_V2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
 }
 
-/* The text as our mountinfo in a tree that stands for /proc; the tree is kept. Return: its
-   descriptor */
+/* The text as our mountinfo in a tree that stands for /proc; the tree is kept.
+   Return: its descriptor */
 static int write_proc(const char *text)
 {
 	static int tree_fd = -1;

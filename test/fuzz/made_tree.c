@@ -78,7 +78,7 @@ void made_tree_clear(int dir_fd)
 	(void)closedir(dir);
 }
 
-/* ---- entries --------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------- */
 
 /* Opens the directory of an entry, a step at a time and through no link. */
 static int make_steps(int root_fd, const char *dir)
@@ -207,7 +207,7 @@ static void make_fifo(int root_fd, const char *path)
 	}
 }
 
-/* ---- what belongs together ------------------------------------------------------------- */
+/* ---- what belongs together --------------------------------------------------------- */
 
 static void make_attribute(int root_fd, const char *dir, const char *name,
 			   const char *text)

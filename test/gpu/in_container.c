@@ -2,12 +2,13 @@
 /*
  * in_container.c - what test/gpu/check_gpu.py runs in a container
  *
- *	in_container nodes	the GPU nodes that are there, one a line, and what open() says
+ *	in_container nodes	the GPU nodes there, one a line, and what open() says
  *	in_container add	adds two vectors on each GPU that CUDA sees
  *
- * Needs glibc and the driver's libcuda.so.1, found by the loader as any program finds it: no
- * header and no library of a toolkit. The kernel is PTX text, which the driver compiles.
- * Source of the functions and their types: CUDA Driver API, the _v2 names of cuda.h.
+ * Needs glibc and the driver's libcuda.so.1, found by the loader as any program
+ * finds it: no header and no library of a toolkit. The kernel is PTX text, which
+ * the driver compiles. Source of the functions and their types: CUDA Driver API,
+ * the _v2 names of cuda.h.
  */
 
 #include <dirent.h>

@@ -2,10 +2,10 @@
 /*
  * made_driver.c - stands for NVIDIA's driver in test_made_driver.py
  *
- * As a library with the SONAME libcuda.so.1 it answers what in_container.c asks: memory is
- * the process's own, and a launch adds. As the program nvidia-smi (-DSMI) it lists the nodes
- * /dev/nvidiaN that are there; outside, $MADE_DEV is the made host's /dev. BROKEN: every sum
- * but the first is wrong, for the test of the test.
+ * As a library with the SONAME libcuda.so.1 it answers what in_container.c asks: memory
+ * is the process's own, and a launch adds. As the program nvidia-smi (-DSMI) it lists the
+ * nodes /dev/nvidiaN that are there; outside, $MADE_DEV is the made host's /dev. BROKEN:
+ * every sum but the first is wrong, for the test of the test.
  */
 
 #include <dirent.h>

@@ -8,9 +8,8 @@ import sources
 
 MAX_FUNCTION_LINES = 100
 MAX_FILE_LINES = 600
-# Of comments, with a tab as the 8 columns that it is. They are written for 90, as all else, and
-# wrapped by hand: some words more are let be.
-MAX_COMMENT_COLUMNS = 96
+# Of comments, with a tab as the 8 columns that it is: as of all else.
+MAX_COMMENT_COLUMNS = 90
 CLANG_FORMAT_VERSION = 14
 
 

@@ -3,9 +3,9 @@
 /*
  * facts.h - what an analyzer cannot know, since it looks at one file at a time
  *
- * analyze.py includes it before each file of ours. A function that fills an error returns a
- * negative number: without this an analyzer follows paths on which one has failed and its
- * caller goes on. That it is so is asserted by test/unit/test_err.c.
+ * analyze.py includes it before each file of ours. A function that fills an error returns
+ * a negative number: without this an analyzer follows paths on which one has failed and
+ * its caller goes on. That it is so is asserted by test/unit/test_err.c.
  */
 
 #include "base/err.h"

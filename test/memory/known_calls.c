@@ -3,11 +3,12 @@
  * known_calls.c - what valgrind 3.19 does not know, by calls that it knows; preloaded
  *
  * valgrind answers ENOSYS to a system call that it does not know. The program needs
- * openat2() for all that it reads of a host, and pidfd_open() before it looks at a container.
- * What is lost is where a path may lead to, that a process lives, and the mounts: a clone of
- * a mount is another descriptor of the same file, and attaching it comes to nothing, so that
- * a run fails when it looks for the node in the container, and undoes. Other tests are about
- * all that; here it is about memory and descriptors on the way.
+ * openat2() for all that it reads of a host, and pidfd_open() before it looks at a
+ * container. What is lost is where a path may lead to, that a process lives, and the
+ * mounts: a clone of a mount is another descriptor of the same file, and attaching it
+ * comes to nothing, so that a run fails when it looks for the node in the container, and
+ * undoes. Other tests are about all that; here it is about memory and descriptors on the
+ * way.
  */
 
 #include <dlfcn.h>

@@ -2,10 +2,10 @@
 /*
  * sanitizer.c - what the sanitizers shall do with a finding, compiled in
  *
- * Part of the program in a build with sanitizers only. A runtime starts a hook without the
- * environment that these options would come from, and what counts for a runtime is the exit
- * status: so every finding ends the program by a signal. One is looked for that no sanitizer
- * has: a descriptor that is still open at the end.
+ * Part of the program in a build with sanitizers only. A runtime starts a hook without
+ * the environment that these options would come from, and what counts for a runtime is
+ * the exit status: so every finding ends the program by a signal. One is looked for that
+ * no sanitizer has: a descriptor that is still open at the end.
  */
 
 #include <fcntl.h>
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The program's calls of open() and the like are few; numbers are given out from below. */
+/* The program's calls of open() and the like are few; numbers are
+   given out from below. */
 #define MAX_FD 4096
 
 #define FOR_THE_RUNTIME __attribute__((visibility("default"), used))

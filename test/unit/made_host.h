@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* made_host.h - a small host tree in a temporary directory, for the tests of one module */
+/* made_host.h - a small host tree in a temporary directory, for the
+   tests of one module */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -56,8 +57,8 @@ void made_kfd_node(const struct made_host *made, unsigned int number,
  * @request:	as in the annotation
  * @err:	the injector's error
  *
- * Return: the paths of the nodes, then the links as "path>target", then "!" for a warning,
- * a blank between; "error" if the injector refuses. To free().
+ * Return: the paths of the nodes, then the links as "path>target", then "!" for a
+ * warning, a blank between; "error" if the injector refuses. To free().
  */
 char *made_plan(const struct gpu_injector *injector, const struct gpu *gpu,
 		const char *request, struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_apply.c - what a plan has beside nodes, applied to a process with a root of its own */
+/* test_apply.c - what a plan has beside nodes, applied to a process
+   with a root of its own */
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -20,8 +21,8 @@
 #define HOSTNAME "/proc/sys/kernel/hostname"
 #define OWN	 "/run/oci-gpu-hook/test"
 
-/* A process that stands where a container's does: with a root that is mounted on itself and
-   has a procfs. Everything is in mount namespaces that end with the test. */
+/* A process that stands where a container's does: with a root that is mounted on itself
+   and has a procfs. Everything is in mount namespaces that end with the test. */
 static _Noreturn void live(int ready_fd)
 {
 	bool is_made;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_cdi_parser.c - hook/cdi_parser.c: the directories, and a child that does not do its work */
+/* test_cdi_parser.c - hook/cdi_parser.c: the directories, and a child that
+   does not do its work */
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -84,7 +85,7 @@ static void change_mode(const char *path, mode_t mode)
 	cr_assert_eq(chmod(full, mode), 0);
 }
 
-/* ---- whether it is started ------------------------------------------------------------- */
+/* ---- whether it is started --------------------------------------------------------- */
 
 static void expect_start(const char *text, bool want)
 {
@@ -112,7 +113,7 @@ Test(cdi_parser, is_started_only_where_it_may_be_asked)
 	cr_expect_eq(parser.fd, -1);
 }
 
-/* ---- the files ------------------------------------------------------------------------- */
+/* ---- the files --------------------------------------------------------------------- */
 
 Test(cdi_parser, both_directories_are_read_and_the_later_one_is_told_apart)
 {
@@ -209,7 +210,7 @@ Test(cdi_parser, bytes_of_all_files_have_a_limit)
 		   "than 1048576 bytes of specifications");
 }
 
-/* ---- a child that is not there, or does not do its work --------------------------------- */
+/* ---- a child that is not there, or does not do its work ---------------------------- */
 
 static void expect_refused(int code, const char *want)
 {
@@ -238,7 +239,8 @@ Test(cdi_parser, no_files_at_all_need_no_child)
 	cr_expect_eq(registry.n_specs + registry.n_problems, 0);
 }
 
-/* A child in the place of the parser: reads the question if @reads, and answers as many zeros. */
+/* A child in the place of the parser: reads the question if @reads, and
+   answers as many zeros. */
 static void stand_in(bool reads, size_t n_zeros)
 {
 	static const char zeros[65536];
@@ -330,7 +332,8 @@ Test(cdi_parser, no_descriptor_for_the_sockets)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
-/* Root may fork without limits: the real user is another one, who files do not care about. */
+/* Root may fork without limits: the real user is another one, who
+   files do not care about. */
 Test(cdi_parser, no_process_for_the_parser)
 {
 	static const cap_value_t unlimited[] = {CAP_SYS_ADMIN, CAP_SYS_RESOURCE};

@@ -359,7 +359,7 @@ Test(cdi_read, one_name_is_one_device)
 	expect_text_refused("{\"kind\":\"a/b\"}", CDI_JSON, "cdiVersion is missing");
 }
 
-/* ---- YAML ------------------------------------------------------------------------------ */
+/* ---- YAML -------------------------------------------------------------------------- */
 
 Test(cdi_yaml, what_multiplies_is_refused)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_cgroup_path.c - which cgroup decides, and how much of its path is the container's */
+/* test_cgroup_path.c - which cgroup decides, and how much of its
+   path is the container's */
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -124,7 +125,8 @@ static const struct top_case top_cases[] = {
 	/* an id that is also crun's name for the level below */
 	{"/machine.slice/crun-container.scope/container", "/", "container",
 	 "/machine.slice/crun-container.scope"},
-	/* short ids: the level above is taken by its name alone, and no level above that */
+	/* short ids: the level above is taken by its name alone, and
+	   no level above that */
 	{"/machine.slice/crun-c.scope/c", "/machine.slice", "c",
 	 "/machine.slice/crun-c.scope"},
 	{"/c/x/c", "/", "c", "/c/x/c"},

@@ -70,7 +70,7 @@ static void expect_private(const struct container *ctr, const struct access_term
 	cr_expect_eq(plan.nodes[0].mode, mode);
 }
 
-/* ---- who opens the host's node ------------------------------------------------------- */
+/* ---- who opens the host's node ----------------------------------------------------- */
 
 Test(check_access, dac_override_opens_everything)
 {
@@ -174,7 +174,7 @@ Test(check_access, node_for_reading_needs_no_more)
 	cr_expect_eq(plan.nodes[0].private_mode, 0440);
 }
 
-/* ---- in a user namespace ------------------------------------------------------------- */
+/* ---- in a user namespace ----------------------------------------------------------- */
 
 /* ids 0 to 65535 are 100000 and up, and 105 is the host's 105 */
 static void fill_maps(struct container *ctr)
@@ -256,7 +256,7 @@ Test(check_access, without_maps_only_everybodys_rights_are_certain)
 	expect_private(&ctr, &by_root, 0, 104, 0666, true);
 }
 
-/* ---- what is done -------------------------------------------------------------------- */
+/* ---- what is done ------------------------------------------------------------------ */
 
 Test(check_access, who_may_not_open_gets_a_node_of_its_own)
 {
@@ -333,7 +333,7 @@ Test(check_access, group_that_the_plan_gives_counts_for_all_nodes)
 	cr_expect_eq(plan.n_warnings, 0);
 }
 
-/* ---- rootless ------------------------------------------------------------------------ */
+/* ---- rootless ---------------------------------------------------------------------- */
 
 Test(check_access, rootless_says_what_is_missing)
 {

@@ -260,7 +260,7 @@ Test(check_plan, node_in_a_dev_of_the_drivers_own)
 	device_node_clear(&node);
 }
 
-/* ---- what is there ------------------------------------------------------------------- */
+/* ---- what is there ----------------------------------------------------------------- */
 
 Test(check_plan, command_that_makes_a_node_is_named)
 {

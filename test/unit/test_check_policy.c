@@ -15,7 +15,7 @@
 #define UTILITY	 (1U << GPU_CAPABILITY_UTILITY)
 #define GRAPHICS (1U << GPU_CAPABILITY_GRAPHICS)
 
-/* ---- the request --------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------- */
 
 static int check_request(uint32_t allowed, struct gpu_spec *spec, uint32_t *left_out,
 			 struct err *err)
@@ -105,7 +105,7 @@ Test(check_policy, exclusive_is_refused_where_it_is_false)
 	cr_expect_eq(check_policy_request(&policy, FILE_NAME, &spec, &left_out, &err), 0);
 }
 
-/* ---- the GPUs ------------------------------------------------------------------------ */
+/* ---- the GPUs ---------------------------------------------------------------------- */
 
 static char amd[] = "amd";
 static char v3d[] = "v3d";

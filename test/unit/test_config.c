@@ -11,7 +11,8 @@
 
 #define KEY OCI_DEFAULT_ANNOTATION
 
-/* A copy of exactly @len bytes, so that a sanitizer sees the first byte read beyond it. */
+/* A copy of exactly @len bytes, so that a sanitizer sees the first
+   byte read beyond it. */
 static char *exact(const char *text, size_t len)
 {
 	char *copy = malloc(len);
@@ -30,7 +31,7 @@ static int parse_bytes(const char *text, size_t len, struct oci_config *ret,
 	return r;
 }
 
-/* ---- config.json --------------------------------------------------------------------- */
+/* ---- config.json ------------------------------------------------------------------- */
 
 /* The shape of what `runc spec` writes, with all that is looked at. */
 static const char full_config[] =
@@ -369,7 +370,7 @@ Test(config, namespaces_must_have_types)
 		     "linux.namespaces[0].type: expected a string, found null");
 }
 
-/* ---- the request --------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------- */
 
 #define CRIO_NAME	"\"io.kubernetes.container.name\":"
 #define CONTAINERD_NAME "\"io.kubernetes.cri.container-name\":"

@@ -30,7 +30,7 @@ static void expect_wrong(const char *members, const char *message)
 	cr_expect_str_eq(err.msg, whole, "%s", err.msg);
 }
 
-/* ---- capabilities -------------------------------------------------------------------- */
+/* ---- capabilities ------------------------------------------------------------------ */
 
 static bool overrides(unsigned int uid, const char *sets)
 {
@@ -86,7 +86,7 @@ Test(config_process, capabilities_must_be_lists_of_names)
 		     "1");
 }
 
-/* ---- maps ---------------------------------------------------------------------------- */
+/* ---- maps -------------------------------------------------------------------------- */
 
 #define USER_NAMESPACE "'namespaces':[{'type':'user'}]"
 #define RANGE	       "{'containerID':0,'hostID':100000,'size':65536}"
@@ -157,7 +157,7 @@ Test(config_process, more_ranges_than_the_kernel_takes_are_e2big)
 	cr_expect_str_eq(err.msg, "read config.json: linux.gidMappings: more than 340");
 }
 
-/* ---- SELinux ------------------------------------------------------------------------- */
+/* ---- SELinux ----------------------------------------------------------------------- */
 
 /* @wanted: NULL: none */
 static void expect_label(const char *members, const char *wanted)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_config_read.c - the bundle, its config.json as bytes, and the quick look into them */
+/* test_config_read.c - the bundle, its config.json as bytes, and the
+   quick look into them */
 
 #include "oci/config.h"
 
@@ -22,7 +23,7 @@
 
 #define KEY OCI_DEFAULT_ANNOTATION
 
-/* ---- the bundle ---------------------------------------------------------------------- */
+/* ---- the bundle -------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/test_config.XXXXXX";
 
@@ -128,8 +129,8 @@ Test(config_bundle, that_cannot_be_opened_says_why)
 			  "open bundle 'loop/b': Too many levels of symbolic links");
 }
 
-/* The test's process has threads, and may not enter a user namespace for that. Return: the
-   exit status. */
+/* The test's process has threads, and may not enter a user namespace for that.
+   Return: the exit status. */
 static int open_slash_in_child(const char *want)
 {
 	struct err doubt = {0};
@@ -152,7 +153,8 @@ static int open_slash_in_child(const char *want)
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino ? 0 : 1;
 }
 
-/* Looks for "/" with @dir as the root directory and @dir/work as the working directory. */
+/* Looks for "/" with @dir as the root directory and @dir/work as
+   the working directory. */
 static void expect_open_slash(const char *want)
 {
 	int status = 0;
@@ -304,7 +306,7 @@ Test(config_bundle, config_that_cannot_be_opened_says_why)
 	cr_assert_str_eq(err.msg, "read config.json: Bad file descriptor");
 }
 
-/* ---- doubts -------------------------------------------------------------------------- */
+/* ---- doubts ------------------------------------------------------------------------ */
 
 /* A bundle in "b" that nothing is wrong with. */
 static void make_bundle(void)
@@ -406,9 +408,10 @@ Test(config_bundle, a_link_above_the_bundle_is_followed)
 	expect_open("here/b", "b");
 }
 
-/* ---- the quick look ------------------------------------------------------------------ */
+/* ---- the quick look ---------------------------------------------------------------- */
 
-/* From a copy of exactly @len bytes, so that a sanitizer sees the first byte read beyond. */
+/* From a copy of exactly @len bytes, so that a sanitizer sees the
+   first byte read beyond. */
 static bool may_request(const char *text, size_t len, const char *key)
 {
 	char *copy = malloc(len);

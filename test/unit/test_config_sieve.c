@@ -174,7 +174,8 @@ Test(config_sieve, depth_is_limited_in_what_is_left_out)
 	check_sieved(text, "");
 }
 
-/* An engine's file is parsed without most of it, so what is in there need not be right. */
+/* An engine's file is parsed without most of it, so what is in
+   there need not be right. */
 Test(config_sieve, what_is_left_out_is_not_parsed)
 {
 	const char text[] = "{\"root\":{\"path\":\"r\"},\"mounts\":[nonsense]}";

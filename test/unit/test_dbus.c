@@ -16,7 +16,8 @@
 
 #define SYSTEMD "/run/systemd/private"
 
-/* Listens in systemd's place, in a mount namespace of the test's own, and never accepts. */
+/* Listens in systemd's place, in a mount namespace of the test's
+   own, and never accepts. */
 static int listen_and_be_silent(void)
 {
 	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SYSTEMD};

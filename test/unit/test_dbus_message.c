@@ -33,7 +33,8 @@ static struct dbus_message parse(const unsigned char *data, size_t size)
 	return message;
 }
 
-/* Parses a changed copy of reply_auto. Return: was it refused, at the latest in the body? */
+/* Parses a changed copy of reply_auto. Return: was it refused, at the
+   latest in the body? */
 static bool is_refused(size_t at, unsigned char value)
 {
 	unsigned char changed[sizeof(reply_auto)];
@@ -90,8 +91,8 @@ Test(dbus_message, arguments_are_aligned_from_the_messages_start)
 		1,  0,	 0,   0,		   /* true */
 		39, 0,	 0,   0,	   /* bytes of the array: at 16, no padding */
 		1,  0,	 0,   0,   'D', 0, /* struct: string */
-		5,  'a', '(', 's', 's', ')', 0, 0, 0, 0, /* variant's signature, padding */
-		15, 0,	 0,   0,   0,	0,   0, 0, /* bytes of the inner array, padding to 8 */
+		5,  'a', '(', 's', 's', ')', 0, 0, 0, 0, /* variant's signature */
+		15, 0,	 0,   0,   0,	0,   0, 0,	 /* bytes of the inner array */
 		2,  0,	 0,   0,   '/', 'x', 0, 0, 2, 0, 0, 0, 'r', 'w', 0};
 	const struct dbus_call call = {
 		.serial = 2,
@@ -281,8 +282,8 @@ struct skip_case {
 		(what), (body), sizeof(body), (want) \
 	}
 
-/* One byte is behind each value: the literal's NUL. A variant's signature comes first, and
-   what follows is aligned from the start. */
+/* One byte is behind each value: the literal's NUL. A variant's signature comes first,
+   and what follows is aligned from the start. */
 static const struct skip_case skip_cases[] = {
 	SKIP("a byte", "\1y\0\7", 4),
 	SKIP("uint16", "\1q\0\0\7\0", 6),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_devrules.c - the device program decides as the rules say, for every kind of access */
+/* test_devrules.c - the device program decides as the rules say, for
+   every kind of access */
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static void assert_form(const struct devrules_program *program)
 	cr_assert_null(why, "%s", why);
 }
 
-/* ---- programs to put rules in front of ---------------------------------------------------- */
+/* ---- programs to put rules in front of --------------------------------------------- */
 
 #define MOV_R0(value)                                                           \
 	{                                                                       \
@@ -165,7 +166,7 @@ Test(devrules, a_program_with_the_rules_is_recognised)
 	cr_expect_not(devrules_has_prefix(&prefix, &prefix), "nothing behind the rules");
 }
 
-/* ---- a list -------------------------------------------------------------------------------- */
+/* ---- a list ------------------------------------------------------------------------ */
 
 static const struct plan no_plan;
 
@@ -251,7 +252,7 @@ Test(devrules, an_empty_list_allows_nothing)
 	cr_expect_eq(execute(&list, BPF_DEVCG_DEV_BLOCK, BPF_DEVCG_ACC_MKNOD, 8, 0), 0);
 }
 
-/* ---- what can be edited -------------------------------------------------------------------- */
+/* ---- what can be edited ------------------------------------------------------------ */
 
 static const char *why_not(struct bpf_insn *insns, size_t n)
 {

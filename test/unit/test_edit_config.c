@@ -83,8 +83,8 @@ static void add_node(struct situation *now)
 #define OUR_HOOK  "{'path':'/bin/h','args':['h','createRuntime'],'timeout':15}"
 #define OUR_HOOKS "{'createRuntime':[" OUR_HOOK "]}"
 
-/* Edits, and compares as data. @wanted: members, the choice among them; our hook need not be
-   written there. */
+/* Edits, and compares as data. @wanted: members, the choice among them; our hook need
+   not be written there. */
 static void expect(struct situation *now, const char *wanted)
 {
 	bool has_hooks = strstr(wanted, "'hooks'") != NULL;

@@ -40,7 +40,8 @@ static void stop(void)
 
 TestSuite(elf, .init = start, .fini = stop);
 
-/* Bytes of the library at /lib.so, for a change; write_back() puts them into a new file. */
+/* Bytes of the library at /lib.so, for a change; write_back() puts
+   them into a new file. */
 static size_t read_made(unsigned int bits, const char *soname, char *buf, size_t size)
 {
 	autofree char *path = xasprintf("%s/lib.so", made.root);
@@ -214,7 +215,8 @@ static void fail_reading_at(uint32_t offset)
 	}
 }
 
-/* Else a library would be taken for a file of another kind, and given without its links. */
+/* Else a library would be taken for a file of another kind, and
+   given without its links. */
 Test(elf, headers_that_cannot_be_read_are_not_those_of_no_library)
 {
 	_Alignas(Elf64_Ehdr) char buf[1024];

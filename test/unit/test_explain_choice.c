@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "stage/explain_choice.h"
 
-/* ---- a host with four GPUs of amd, and who has them -------------------------------------- */
+/* ---- a host with four GPUs of amd, and who has them -------------------------------- */
 
 struct fixture {
 	struct inventory inv;
@@ -104,7 +104,7 @@ static void expect(struct fixture *f, const char *request, const char *wanted)
 	cr_expect_str_eq(explain(f, false), wanted, "'%s' got:\n%s", request, f->text);
 }
 
-/* ---- by number --------------------------------------------------------------------------- */
+/* ---- by number --------------------------------------------------------------------- */
 
 Test(explain_choice, first_and_next_that_fit_and_the_rest_comes_later)
 {
@@ -203,7 +203,7 @@ Test(explain_choice, spread_among_gpus_that_all_have_holders)
 	       "-2 containers have it, those given fewer\n");
 }
 
-/* ---- other ways --------------------------------------------------------------------------- */
+/* ---- other ways -------------------------------------------------------------------- */
 
 Test(explain_choice, by_id_is_asked_for_or_not)
 {

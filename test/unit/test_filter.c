@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_filter.c - the system call filters, in the kernel
+/*
+ * test_filter.c - the system call filters, in the kernel
  *
- * What they say of every call is checked by test/lint/check_filters.py with an interpreter;
- * here is what a call's arguments look like when they come from the C library.
+ * What they say of every call is checked by test/lint/check_filters.py with an
+ * interpreter; here is what a call's arguments look like when they come from the C
+ * library.
  */
 
 #include <criterion/criterion.h>

@@ -121,7 +121,7 @@ static void expect_capabilities(const char *text, uint32_t wanted, bool has_capa
 	gpu_spec_clear(&spec);
 }
 
-/* ---- defaults, life cycle --------------------------------------------------------------- */
+/* ---- defaults, life cycle ---------------------------------------------------------- */
 
 Test(gpu_spec, empty_object_asks_for_one_gpu_of_the_default_vendor)
 {
@@ -163,7 +163,7 @@ Test(gpu_spec, names_are_those_of_the_contract)
 	cr_assert_str_eq(gpu_capability_names[GPU_CAPABILITY_DISPLAY], "display");
 }
 
-/* ---- the table of the contract ---------------------------------------------------------- */
+/* ---- the table of the contract ----------------------------------------------------- */
 
 Test(gpu_spec, zero_is_no_request)
 {
@@ -333,7 +333,7 @@ Test(gpu_spec, misshapen_short_forms_are_refused_at_their_position)
 	refuse("'amd'", "character 1:");
 }
 
-/* ---- key=value pairs -------------------------------------------------------------------- */
+/* ---- key=value pairs --------------------------------------------------------------- */
 
 Test(gpu_spec, pairs_are_joined_by_semicolons_or_commas)
 {
@@ -385,7 +385,7 @@ Test(gpu_spec, unknown_keys_are_refused_with_the_known_ones)
 	refuse("cou=1", "unknown key 'cou'");
 }
 
-/* ---- mode ------------------------------------------------------------------------------- */
+/* ---- mode -------------------------------------------------------------------------- */
 
 Test(gpu_spec, mode_is_kept_as_written)
 {
@@ -411,7 +411,7 @@ Test(gpu_spec, mode_of_another_type_is_refused)
 	refuse("{\"mode\":[]}", "field \"mode\"");
 }
 
-/* ---- devices ---------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------- */
 
 Test(gpu_spec, devices_are_kept_in_order_and_counted)
 {
@@ -541,7 +541,7 @@ Test(gpu_spec, at_most_256_devices_are_accepted)
 	}
 }
 
-/* ---- model, sharing, capabilities ------------------------------------------------------- */
+/* ---- model, sharing, capabilities -------------------------------------------------- */
 
 static void expect_model(const char *text, const char *model)
 {
@@ -655,7 +655,7 @@ Test(gpu_spec, other_capabilities_are_refused_with_the_names)
 	       "twice");
 }
 
-/* ---- JSON: what serde_json refuses, and more -------------------------------------------- */
+/* ---- JSON: what serde_json refuses, and more --------------------------------------- */
 
 Test(gpu_spec, json_spelled_otherwise_is_the_same)
 {
@@ -803,7 +803,7 @@ Test(gpu_spec, brackets_side_by_side_are_one_level)
 	refuse(text, "field \"devices[0]\"");
 }
 
-/* ---- any bytes -------------------------------------------------------------------------- */
+/* ---- any bytes --------------------------------------------------------------------- */
 
 Test(gpu_spec, a_nul_is_refused_at_its_position)
 {

@@ -178,7 +178,8 @@ Test(inspect_container, no_container_is_debian)
 	cr_expect_null(ctr.library_dir_32);
 }
 
-/* It could make the mounts writable: they are not locked in a namespace that was there before. */
+/* It could make the mounts writable: they are not locked in a namespace
+   that was there before. */
 Test(inspect_container, with_the_hosts_root_in_its_namespace_gets_no_files)
 {
 	touch(LOADER);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_io.c - whole files and streams, never more than allowed, never later than allowed */
+/* test_io.c - whole files and streams, never more than allowed,
+   never later than allowed */
 
 #include "base/io.h"
 
@@ -187,7 +188,8 @@ Test(io, a_pipe_in_pieces_comes_whole)
 	cr_assert_eq(waitpid(child, NULL, 0), child);
 }
 
-/* So that what malloc() gives is not zero by chance. A sanitizer's malloc() ignores it. */
+/* So that what malloc() gives is not zero by chance. A sanitizer's
+   malloc() ignores it. */
 static void leave_dirt_on_the_heap(void)
 {
 	size_t len = 1 << 20;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_json.c - only JSON objects without surprises get through, and messages say where */
+/* test_json.c - only JSON objects without surprises get through,
+   and messages say where */
 
 #include "oci/json.h"
 
@@ -11,7 +12,8 @@
 
 #include "base/limits.h"
 
-/* A copy of exactly @len bytes, so that a sanitizer sees the first byte read beyond it. */
+/* A copy of exactly @len bytes, so that a sanitizer sees the first
+   byte read beyond it. */
 static char *exact(const char *text, size_t len)
 {
 	char *copy = malloc(len);

@@ -10,7 +10,8 @@
 
 #define X86_64 0x303U
 
-/* A file under construction, written by the layout in glibc's dl-cache.h and not by ours. */
+/* A file under construction, written by the layout in glibc's
+   dl-cache.h and not by ours. */
 struct made {
 	_Alignas(8) char bytes[4096];
 	size_t len;

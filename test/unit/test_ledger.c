@@ -620,7 +620,7 @@ Test(ledger, default_directory_is_the_systems_or_in_a_user_namespace_the_users)
 	cr_expect_str_eq(of_system, "/run/oci-gpu-hook");
 }
 
-/* ---- leases -------------------------------------------------------------------------- */
+/* ---- leases ------------------------------------------------------------------------ */
 
 Test(ledger, exclusive_needs_a_place_for_the_ledger_and_shared_does_not)
 {
@@ -715,7 +715,7 @@ Test(ledger, who_looks_learns_why_nothing_can_be_seen)
 	cr_expect_eq(lease.ledger.holders.n, 0);
 }
 
-/* ---- processes ----------------------------------------------------------------------- */
+/* ---- processes --------------------------------------------------------------------- */
 
 Test(ledger, process_that_has_ended_cannot_hold)
 {

@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A sanitizer would end the program on its own terms before malloc() could return NULL. */
+/* A sanitizer would end the program on its own terms before
+   malloc() could return NULL. */
 const char *__asan_default_options(void);
 __attribute__((visibility("default"))) const char *__asan_default_options(void)
 {

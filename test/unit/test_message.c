@@ -269,9 +269,9 @@ Test(message, a_byte_too_many_is_refused)
 	assert_refused(message.data, message.len + 1);
 }
 
-/* Every aligned number of the reply in turn becomes absurd: lengths, counts, enums, flags.
-   Some numbers may have any value (ids, a count), so not each is refused, but none crashes
-   and nothing that is out of range comes through. */
+/* Every aligned number of the reply in turn becomes absurd: lengths, counts, enums,
+   flags. Some numbers may have any value (ids, a count), so not each is refused, but none
+   crashes and nothing that is out of range comes through. */
 Test(message, absurd_numbers_do_not_come_through)
 {
 	static const uint32_t absurd[] = {
@@ -374,7 +374,7 @@ Test(message, driver_root_that_is_not_absolute_is_refused)
 	assert_refused(message.data, message.len);
 }
 
-/* ---- what is known of a config.json that is added to ----------------------------------- */
+/* ---- what is known of a config.json that is added to ------------------------------- */
 
 static const char config_text[] = "{\"mounts\":[1],\"linux\":null}";
 

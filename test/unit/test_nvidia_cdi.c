@@ -102,8 +102,8 @@ static int read_for(size_t n, struct err *err)
 	return nvidia_read_cdi(&made.host, &wish, &files, err);
 }
 
-/* With these edits of the file, one GPU. Return: the error, or the warnings, one a line; to
-   free(). What the file's name precedes is left away. */
+/* With these edits of the file, one GPU. Return: the error, or the warnings, one a line;
+   to free(). What the file's name precedes is left away. */
 static char *say(const char *of_file)
 {
 	static const char start_text[] = "CDI specification '" SPEC_FILE "'";
@@ -136,7 +136,7 @@ static void expect_said(const char *of_file, const char *want)
 	cr_expect_str_eq(said, want, "%s", of_file);
 }
 
-/* ---- paths ----------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 #define NO_PATH                                                                           \
 	": not absolute, or with an empty, '.' or '..' component or a control character " \
@@ -202,7 +202,7 @@ Test(nvidia_cdi, a_node_of_the_host_outside_of_any_dev_is_left_out)
 	cr_expect_eq(files.n_nodes, 0);
 }
 
-/* ---- order ----------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------- */
 
 #define HOOK(arg)                                                                     \
 	"\"hooks\":[{\"hookName\":\"poststop\",\"path\":\"" SMI "\",\"args\":[\"" arg \
@@ -287,7 +287,7 @@ Test(nvidia_cdi, each_gpu_may_have_a_file_of_its_own)
 	cr_expect_str_eq(files.origins[1].file, "/etc/cdi/1.json");
 }
 
-/* ---- nodes ----------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------- */
 
 #define NODE(path, more) "\"deviceNodes\":[{\"path\":\"" path "\"" more "}]"
 #define STALE(why)               \
@@ -370,7 +370,7 @@ Test(nvidia_cdi, a_node_of_no_gpu_is_taken_as_the_host_has_it)
 		    STALE("node '/dev/nvidia-none' is not there"));
 }
 
-/* ---- devices --------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------- */
 
 Test(nvidia_cdi, a_device_that_no_file_has)
 {
@@ -397,15 +397,15 @@ Test(nvidia_cdi, a_device_that_no_file_has)
 	cr_expect_eq(files.n_warnings, 0);
 }
 
-/* ---- two files and one place ----------------------------------------------------------- */
+/* ---- two files and one place ------------------------------------------------------- */
 
 #define LIBRARY "/opt/liba.so.550"
 #define BOTH(one, two)                                                       \
 	"\"mounts\":[{\"hostPath\":\"" LIBRARY "\",\"containerPath\":\"" one \
 	"\"},{\"hostPath\":\"" LIBRARY "\",\"containerPath\":\"" two "\"}]"
 
-/* The plan of the first GPU can be made. Return: where a link leads, below the directory of our
-   own; to free(). */
+/* The plan of the first GPU can be made. Return: where a link leads, below the directory
+   of our own; to free(). */
 static char *target_of(const char *path)
 {
 	const struct container ctr = {.library_dir = "/usr/lib"};
@@ -468,7 +468,7 @@ Test(nvidia_cdi, a_link_of_a_hook_gives_way)
 	expect_target(LINKED(TOOL "::/usr/lib/liba.so"), "/usr/lib/liba.so", TOOL);
 }
 
-/* ---- hooks and the rest of the process -------------------------------------------------- */
+/* ---- hooks and the rest of the process --------------------------------------------- */
 
 #define HOOK_OF(path, args)                                             \
 	"\"hooks\":[{\"hookName\":\"createContainer\",\"path\":\"" path \
@@ -568,7 +568,7 @@ Test(nvidia_cdi, groups_count_and_what_is_no_gpus_is_left_out)
 	cr_expect_eq(files.gids[1], 7);
 }
 
-/* ---- mounts ---------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------ */
 
 #define MOUNT_AS(type)                     \
 	"\"mounts\":[{\"hostPath\":\"" SMI \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_policy.c - the policy as data: what it has rules for, and which devices it lists */
+/* test_policy.c - the policy as data: what it has rules for, and
+   which devices it lists */
 
 #include "model/policy.h"
 

@@ -667,7 +667,7 @@ Test(select, message_of_a_crowded_host_stays_one_line_within_bounds)
 	cr_expect_null(strchr(err.msg, '\n'));
 }
 
-/* ---- other containers ---------------------------------------------------------------- */
+/* ---- other containers -------------------------------------------------------------- */
 
 /* A host with nvidia:0 to nvidia:3, and who has which. */
 struct shared_host {

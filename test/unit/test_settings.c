@@ -39,7 +39,7 @@ static void expect_error(const char *text, const char *message)
 	expect_code(text, EINVAL, message);
 }
 
-/* ---- what it may say ----------------------------------------------------------------- */
+/* ---- what it may say --------------------------------------------------------------- */
 
 Test(settings, an_empty_object_is_the_defaults)
 {
@@ -131,7 +131,7 @@ Test(settings, an_empty_list_allows_nothing)
 	cr_expect_eq(settings.policy.vendors[0].n_devices, 0);
 }
 
-/* ---- unknown keys -------------------------------------------------------------------- */
+/* ---- unknown keys ------------------------------------------------------------------ */
 
 Test(settings, unknown_keys_are_named_with_their_path)
 {
@@ -173,7 +173,7 @@ Test(settings, repeated_keys_are_refused)
 			  "lower case are the same");
 }
 
-/* ---- wrong values -------------------------------------------------------------------- */
+/* ---- wrong values ------------------------------------------------------------------ */
 
 static void expect_wrong(const char *text, const char *path, const char *wanted,
 			 const char *found)
@@ -320,7 +320,7 @@ Test(settings, what_is_no_json_says_where)
 	expect_error("", READ "line 1, column 0: '[' or '{' expected near end of file");
 }
 
-/* ---- limits -------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------ */
 
 /* @n members, made by @format of their number. */
 static char *repeat(const char *start, const char *(*member)(int), int n, const char *end)
@@ -386,7 +386,7 @@ Test(settings, too_deep_is_e2big)
 	expect_code(text, E2BIG, READ "byte 65: nested deeper than 64 levels");
 }
 
-/* ---- the quick look ------------------------------------------------------------------ */
+/* ---- the quick look ---------------------------------------------------------------- */
 
 /* From a copy of exactly its length, so that a sanitizer sees a read beyond it. */
 static char *find(const char *text)

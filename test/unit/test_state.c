@@ -47,7 +47,7 @@ static void expect_error(const char *text, const char *message)
 	cr_assert_null(state.bundle);
 }
 
-/* ---- samples ------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------- */
 
 /* runc 1.1.5, createRuntime: Go escapes < > & */
 static const char runc_state[] =
@@ -101,7 +101,7 @@ Test(state, crun_createcontainer_has_pid_0)
 		     "c", "/b", 0);
 }
 
-/* ---- rules --------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------- */
 
 Test(state, only_the_bundle_is_required)
 {
@@ -201,7 +201,7 @@ Test(state, every_truncation_is_an_error)
 	}
 }
 
-/* ---- a glance instead of a parse ---------------------------------------------------------- */
+/* ---- a glance instead of a parse --------------------------------------------------- */
 
 static const char *glance(const char *text)
 {

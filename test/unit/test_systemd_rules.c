@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_systemd_rules.c - what stands for a device program that cannot be edited, and when */
+/* test_systemd_rules.c - what stands for a device program that cannot
+   be edited, and when */
 
 #include <criterion/criterion.h>
 #include <string.h>

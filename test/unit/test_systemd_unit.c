@@ -155,8 +155,8 @@ Test(systemd_unit, scope_and_service_have_their_own_interface)
 			 "org.freedesktop.systemd1.Service");
 }
 
-/* One property of an answer: a text, or pairs of texts (an array "a(ss)") of which the last
-   has none. */
+/* One property of an answer: a text, or pairs of texts (an array "a(ss)") of
+   which the last has none. */
 struct property {
 	const char *name;
 	const char *text;

@@ -19,7 +19,7 @@ static const struct trusted_caller root = {.uid = 0, .has_all_ids = true};
 static const struct trusted_caller user = {.uid = 1000, .has_all_ids = true};
 static const struct trusted_caller rootless = {.uid = 0, .has_all_ids = false};
 
-/* ---- the rule ------------------------------------------------------------------------ */
+/* ---- the rule ---------------------------------------------------------------------- */
 
 static void check(const struct trusted_caller *caller, enum trusted_owner owner,
 		  uid_t uid, mode_t mode, const char *message)
@@ -102,7 +102,7 @@ Test(trusted_file, the_first_doubt_stays)
 	cr_expect_str_eq(doubt.msg, "first");
 }
 
-/* ---- who runs us --------------------------------------------------------------------- */
+/* ---- who runs us ------------------------------------------------------------------- */
 
 Test(trusted_file, only_all_ids_make_root)
 {
@@ -150,7 +150,7 @@ Test(trusted_file, the_caller_is_who_runs_this)
 	cr_assert_eq(caller.uid, geteuid());
 }
 
-/* ---- opening ------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/test_trusted.XXXXXX";
 
@@ -301,7 +301,7 @@ Test(trusted_file_open, a_descriptor_that_is_none_is_a_doubt)
 	cr_expect_str_eq(doubt.msg, "trust 'f': Bad file descriptor");
 }
 
-/* ---- directories of state -------------------------------------------------------------- */
+/* ---- directories of state ---------------------------------------------------------- */
 
 TestSuite(trusted_dir_open, .init = enter_dir, .fini = leave_dir);
 

@@ -4,10 +4,11 @@
  * access.h - would a plan's nodes open in a container that runs, and if not, who denies?
  *
  * Nothing is changed and no node is opened, since opening one may start its driver. What
- * open(2) would look at is looked at in its order: the path and its node, the permissions,
- * the device cgroup. The kernel itself judges the permissions, for a child that takes on the
- * ids, groups and capabilities of the container's process; a v1 cgroup's list is read, and a
- * v2 cgroup's programs are run by bpf_machine.h. Not looked at: security modules (SELinux).
+ * open(2) would look at is looked at in its order: the path and its node, the
+ * permissions, the device cgroup. The kernel itself judges the permissions, for a child
+ * that takes on the ids, groups and capabilities of the container's process; a v1
+ * cgroup's list is read, and a v2 cgroup's programs are run by bpf_machine.h. Not looked
+ * at: security modules (SELinux).
  */
 
 #include <stddef.h>
@@ -47,12 +48,13 @@ DEFINE_CLEANUP(struct access, access_clear)
  * @ret:	filled on success; access_clear() it
  * @err:	ESRCH: there is no such process; EPERM, EACCES: it is not ours to look at
  *
- * Needs: CAP_SYS_PTRACE over the process, or to be its equal; for the permissions CAP_SETUID,
- * CAP_SETGID and, with a user namespace, CAP_SYS_ADMIN in it; for programs of cgroups
- * CAP_SYS_ADMIN in the initial user namespace. Without the latter two nodes are ACCESS_UNSEEN.
+ * Needs: CAP_SYS_PTRACE over the process, or to be its equal; for the permissions
+ * CAP_SETUID, CAP_SETGID and, with a user namespace, CAP_SYS_ADMIN in it; for
+ * programs of cgroups CAP_SYS_ADMIN in the initial user namespace. Without the latter
+ * two nodes are ACCESS_UNSEEN.
  * Should: be called under a deadline: a file system of the container's may never answer.
- * Mustn't: be called by the hook: a child of it takes the process's ids, user namespace and
- * capabilities, to ask the kernel as that process would.
+ * Mustn't: be called by the hook: a child of it takes the process's ids, user namespace
+ * and capabilities, to ask the kernel as that process would.
  */
 int access_look(const struct plan *plan, pid_t pid, struct access *ret, struct err *err);
 
@@ -60,8 +62,8 @@ int access_look(const struct plan *plan, pid_t pid, struct access *ret, struct e
  * access_note() - What one level says of a node
  * @fmt:	why; for ACCESS_OPENS not used
  *
- * The first level that denies stays. That one level cannot be seen matters only if no other
- * one denies.
+ * The first level that denies stays. That one level cannot be seen matters only
+ * if no other one denies.
  */
 void access_note(struct node_access *node, enum access_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -49,7 +49,7 @@ static int look_at_levels(const struct question *question, int hierarchy_fd,
 	}
 }
 
-/* ---- version 1 ----------------------------------------------------------------------- */
+/* ---- version 1 --------------------------------------------------------------------- */
 
 static int look_at_list(const struct question *question, int cgroup_fd, const char *level,
 			struct err *err)
@@ -78,7 +78,8 @@ static int look_at_list(const struct question *question, int cgroup_fd, const ch
 	return r;
 }
 
-/* Return: a descriptor; -1: nothing can be seen, and that has been noted where it matters. */
+/* Return: a descriptor; -1: nothing can be seen, and that has been
+   noted where it matters. */
 static int open_hierarchy(const struct question *question, enum cgroup_version version,
 			  const char *path, const struct ctr_process *process)
 {
@@ -88,7 +89,8 @@ static int open_hierarchy(const struct question *question, enum cgroup_version v
 	if (fd >= 0) {
 		return fd;
 	}
-	/* A hierarchy that was mounted once goes on counting; at its root nobody denies. */
+	/* A hierarchy that was mounted once goes on counting; at its
+	   root nobody denies. */
 	for (size_t i = 0; i < question->access->n_nodes && path[1]; i++) {
 		access_note(&question->access->nodes[i], ACCESS_UNSEEN, "%s", err.msg);
 	}
@@ -106,7 +108,7 @@ static int look_at_v1(const struct question *question, const char *path,
 		       : look_at_levels(question, hierarchy_fd, path, look_at_list, err);
 }
 
-/* ---- version 2 ----------------------------------------------------------------------- */
+/* ---- version 2 --------------------------------------------------------------------- */
 
 static void note_all(const struct question *question, const char *level, const char *why)
 {
@@ -166,8 +168,8 @@ static void look_at_program(const struct question *question, uint32_t id,
 	run_program(question, &program, id, level);
 }
 
-/* One that a level below has put out of force (attached without BPF_F_ALLOW_MULTI) does not
-   count. */
+/* One that a level below has put out of force (attached without
+   BPF_F_ALLOW_MULTI) does not count. */
 static bool is_effective(const struct question *question, uint32_t id)
 {
 	for (uint32_t i = 0; i < question->effective.n; i++) {

@@ -32,7 +32,7 @@
 /* As the process itself would go there, its links included, but never out of its root. */
 #define RESOLVE_CONTAINER (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
-/* ---- the child ----------------------------------------------------------------------- */
+/* ---- the child --------------------------------------------------------------------- */
 
 struct credentials {
 	uid_t uid; /* of files */
@@ -124,8 +124,8 @@ static int take_credentials(const struct ctr_process *process, int user_ns_fd)
 }
 
 /*
- * access(2) asks all of open(2)'s questions but the driver's. EPERM is the answer of a device
- * cgroup, ours here; it comes behind those of the permissions.
+ * access(2) asks all of open(2)'s questions but the driver's. EPERM is the answer of a
+ * device cgroup, ours here; it comes behind those of the permissions.
  */
 static int try_node(int root_fd, const char *path)
 {
@@ -163,7 +163,8 @@ static struct look look_at_path(int root_fd, const char *path)
 	return look;
 }
 
-/* The kernel forgets it when ids or capabilities change. Source: PR_SET_PDEATHSIG(2const). */
+/* The kernel forgets it when ids or capabilities change. Source:
+   PR_SET_PDEATHSIG(2const). */
 static void die_with_parent(pid_t parent)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -200,7 +201,7 @@ static _Noreturn void run_child(const struct plan *plan,
 	_exit(0);
 }
 
-/* ---- the parent ---------------------------------------------------------------------- */
+/* ---- the parent -------------------------------------------------------------------- */
 
 /* Return: false: the child ended before, or the time is up. */
 static bool read_reply(int fd, void *ret, size_t size)
@@ -209,7 +210,8 @@ static bool read_reply(int fd, void *ret, size_t size)
 	ssize_t n;
 
 	while (len < size) {
-		/* Of all replies, the first that does not come is the last to be waited for. */
+		/* Of all replies, the first that does not come is the
+		   last to be waited for. */
 		if (deadline_has_passed()) {
 			return false;
 		}

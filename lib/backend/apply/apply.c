@@ -18,8 +18,9 @@
 #include "base/deadline.h"
 
 /*
- * Where all nodes were there already, an engine brought them, maybe with the host's own
- * /dev: nothing may be changed in there, and the links are a convenience that it left out.
+ * Where all nodes were there already, an engine brought them, maybe with the
+ * host's own /dev: nothing may be changed in there, and the links are a
+ * convenience that it left out.
  */
 static int make_link(struct rootfs *rootfs, const struct plan *plan,
 		     const struct plan_link *link, struct err *err)
@@ -146,8 +147,8 @@ static int attach_driver(const struct plan *plan, struct prepared *prepared,
 	return r;
 }
 
-/* From here on things change, so running out of memory must undo as well: nothing that ends
-   the program for want of it is called any more. */
+/* From here on things change, so running out of memory must undo as well: nothing that
+   ends the program for want of it is called any more. */
 static int change(const struct plan *plan, const struct apply_target *target,
 		  struct prepared *prepared, struct err *err)
 {

@@ -19,9 +19,9 @@
  *                 cache    the loader's; last, since it is not undone
  *
  * Nothing is visible before the cgroup step, and most failures happen before it. Each
- * change pushes an undo record at once; a failure undoes them in reverse, and so does a lack
- * of memory: only device programs that appear meanwhile need some then. (The message to
- * systemd comes before all changes of our own.)
+ * change pushes an undo record at once; a failure undoes them in reverse, and so does a
+ * lack of memory: only device programs that appear meanwhile need some then. (The message
+ * to systemd comes before all changes of our own.)
  */
 
 #include <stdbool.h>
@@ -48,12 +48,12 @@ struct apply_target {
 	const char *rootfs_path; /* absolute */
 	int host_root_fd;	 /* where the plan's host paths are; borrowed */
 
-	/* The runtime was told to allow every node of the plan, so its device filter, and what
-	   systemd knows, have them: they are not looked at. */
+	/* The runtime was told to allow every node of the plan, so its device filter, and
+	   what systemd knows, have them: they are not looked at. */
 	bool has_device_rules;
 
-	/* Its device rules and mount label are looked at; borrowed. NULL: nothing is known of
-	   them. */
+	/* Its device rules and mount label are looked at; borrowed. NULL:
+	   nothing is known of them. */
 	const struct container *container;
 
 	/* Called right after setns(), to give up what is of no use in the container;
@@ -70,13 +70,14 @@ struct apply_target {
 
 /**
  * apply_plan() - All of the plan, or nothing
- * @err:	ESRCH: the process is gone; EOPNOTSUPP: the kernel is too old; EPERM; EEXIST:
- *		something else is at a target; EXDEV: a target leaves the rootfs
+ * @err:	ESRCH: the process is gone; EOPNOTSUPP: the kernel is too old; EPERM;
+ *		EEXIST: something else is at a target; EXDEV: a target leaves the rootfs
  *
  * Doing it twice is doing it once.
  *
- * Needs: CAP_SYS_ADMIN in the user namespace that owns the container's mount namespace and
- * in our own, CAP_SYS_PTRACE over the container's init, CAP_SYS_CHROOT; a single thread.
+ * Needs: CAP_SYS_ADMIN in the user namespace that owns the container's mount
+ * namespace and in our own, CAP_SYS_PTRACE over the container's init,
+ * CAP_SYS_CHROOT; a single thread.
  * Should: be the last thing the program does: it ends in the container's mount namespace.
  * Mustn't: be called in a thread, or with a descriptor open that the container's mount
  * namespace must not reach.

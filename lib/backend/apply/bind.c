@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind.c - host nodes and files as detached mounts, ready to be attached in the container */
+/* bind.c - host nodes and files as detached mounts, ready to be
+   attached in the container */
 
 #include "backend/apply/bind.h"
 
@@ -124,10 +125,10 @@ static int clone_host_node(const struct plan_node *node, int host_root_fd,
 }
 
 /*
- * Our mounts are not locked in a user namespace that was there before them: its root can make
- * them writable, and is stopped by nothing if the file's owner is one of its users, or whoever
- * may write it. To write to a socket is what it is there for. Of a namespace that config.json
- * makes the plan knows; one that is joined is seen here alone.
+ * Our mounts are not locked in a user namespace that was there before them: its root can
+ * make them writable, and is stopped by nothing if the file's owner is one of its users,
+ * or whoever may write it. To write to a socket is what it is there for. Of a namespace
+ * that config.json makes the plan knows; one that is joined is seen here alone.
  */
 static int check_writers(const struct plan_mount *mount,
 			 const struct ctr_process *process, const struct stat *st,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bpf_machine.c - what the kernel does with a device program: its verifier's form, and a run */
+/* bpf_machine.c - what the kernel does with a device program: its
+   verifier's form, and a run */
 
 #include "backend/apply/bpf_machine.h"
 
@@ -28,7 +29,7 @@ struct machine {
 	const char *fault;
 };
 
-/* ---- form -------------------------------------------------------------------------------- */
+/* ---- form -------------------------------------------------------------------------- */
 
 static bool is_jump(const struct bpf_insn *insn)
 {
@@ -99,7 +100,8 @@ static const char *check_insn(const struct devrules_program *program, size_t at)
 
 const char *bpf_machine_check_form(const struct devrules_program *program)
 {
-	/* Which instructions can be reached; jumps lead forward, so one pass finds all. */
+	/* Which instructions can be reached; jumps lead forward, so
+	   one pass finds all. */
 	autofree bool *is_reached = xcalloc(program->n + 1, sizeof(*is_reached));
 
 	if (program->n == 0 || program->n > MAX_STEPS) {
@@ -129,7 +131,7 @@ const char *bpf_machine_check_form(const struct devrules_program *program)
 	return is_reached[program->n] ? "it runs over the end" : NULL;
 }
 
-/* ---- a run ------------------------------------------------------------------------------- */
+/* ---- a run ------------------------------------------------------------------------- */
 
 static void set_fault(struct machine *m, const char *fault)
 {

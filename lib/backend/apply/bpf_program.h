@@ -3,8 +3,9 @@
 /*
  * bpf_program.h - device programs as the kernel holds them
  *
- * Every function returns 0 or a descriptor, else a negative errno. They need CAP_SYS_ADMIN in
- * the initial user namespace, bpf_program_query() also does with CAP_NET_ADMIN.
+ * Every function returns 0 or a descriptor, else a negative errno. They
+ * need CAP_SYS_ADMIN in the initial user namespace, bpf_program_query()
+ * also does with CAP_NET_ADMIN.
  * Source: bpf(2); Linux include/uapi/linux/bpf.h.
  */
 
@@ -26,8 +27,8 @@ struct bpf_attached {
 
 /**
  * bpf_program_query() - Which device programs does a cgroup have?
- * @flags:	0: what is attached to it; BPF_F_QUERY_EFFECTIVE: what is run for a process in
- *		it, of all levels
+ * @flags:	0: what is attached to it; BPF_F_QUERY_EFFECTIVE: what is run for a
+ *		process in it, of all levels
  *
  * Return: -EINVAL: a kernel without CONFIG_CGROUP_BPF.
  */
@@ -51,20 +52,21 @@ int bpf_program_load(const struct devrules_program *program);
 /**
  * bpf_program_replace() - Put @new_fd where @old_fd is
  *
- * With BPF_F_ALLOW_MULTI the old one is named, and -ENOENT says that it is no longer there;
- * without it (no flags, or BPF_F_ALLOW_OVERRIDE) a cgroup has one program and an attach
- * replaces it. BPF_F_REPLACE is Linux 5.6.
+ * With BPF_F_ALLOW_MULTI the old one is named, and -ENOENT says that it is no longer
+ * there; without it (no flags, or BPF_F_ALLOW_OVERRIDE) a cgroup has one program and an
+ * attach replaces it. BPF_F_REPLACE is Linux 5.6.
  */
 int bpf_program_replace(int cgroup_fd, uint32_t flags, int old_fd, int new_fd);
 
-/* @err: EINVAL: @path is not on a bpffs. Return: a descriptor of the program pinned there. */
+/* @err: EINVAL: @path is not on a bpffs. Return: a descriptor of the
+   program pinned there. */
 int bpf_pin_open(const char *path, struct err *err);
 
 /**
  * bpf_pin_replace() - Pin another program where one is pinned
  *
- * At no time is there none: systemd would take that for a unit without a filter. So the new
- * one is pinned beside it and renamed over it. The name beside it is always the same, so that
- * what a kill in between has left goes away with the next run.
+ * At no time is there none: systemd would take that for a unit without a filter. So the
+ * new one is pinned beside it and renamed over it. The name beside it is always the same,
+ * so that what a kill in between has left goes away with the next run.
  */
 int bpf_pin_replace(const char *path, int program_fd, struct err *err);

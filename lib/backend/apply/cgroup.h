@@ -6,15 +6,16 @@
  * Which hierarchy decides is read from /proc/PID/cgroup: a line with the controller
  * "devices" (v1), the line "0::" (v2), or both.
  *
- * Where the cgroup is a unit of systemd's, systemd is made to keep the rules (systemd_unit.h):
+ * Where the cgroup is a unit of systemd's, systemd is made to keep the
+ * rules (systemd_unit.h):
  *
- *   it filters by DeviceAllow	   add the nodes to it, then replace every program, also the
- *				   fresh one that systemd attaches
+ *   it filters by DeviceAllow	   add the nodes to it, then replace every program, also
+ *				   the fresh one that systemd attaches
  *   it attaches a pinned program   replace every program, then the pinned one
  *   else			   replace every program
  *
- * What cannot be made to last is done all the same, and the caller gets a warning; or it is
- * a failure, if the caller has no place for one.
+ * What cannot be made to last is done all the same, and the caller gets a warning; or it
+ * is a failure, if the caller has no place for one.
  *
  * A cgroup that is not the container's own (the runtime runs without cgroups) is never
  * changed: that would give the nodes to the runtime and to all its other containers.
@@ -51,8 +52,9 @@ DEFINE_CLEANUP(struct cgroup_rules, cgroup_rules_clear)
  * cgroup_prepare() - Find what denies, and make what will replace it, changing nothing
  * @undo:	gets room for the changes to come
  * @warning:	filled if systemd cannot be asked; NULL: that is a failure
- * @err:	EOPNOTSUPP: a program cannot be read or changed; EPERM; EXDEV: the cgroup is
- *		outside of our cgroup namespace; without a @warning as systemd_prepare()
+ * @err:	EOPNOTSUPP: a program cannot be read or changed; EPERM; EXDEV:
+ *		the cgroup is outside of our cgroup namespace; without a
+ *		@warning as systemd_prepare()
  *
  * Rootless there is no device controller: nothing is done.
  */
@@ -62,10 +64,11 @@ int cgroup_prepare(const struct plan *plan, const struct cgroup_target *target,
 
 /**
  * cgroup_allow() - Allow the plan's nodes: exactly "c MAJOR:MINOR rw" each
- * @warning:	filled if systemd is going to take them away again; NULL: that is a failure
+ * @warning:	filled if systemd is going to take them away again;
+ *		NULL: that is a failure
  *
- * What systemd has been told is not for the undo log; systemd_allow() and cgroup_v2_repin()
- * say why.
+ * What systemd has been told is not for the undo log; systemd_allow() and
+ * cgroup_v2_repin() say why.
  */
 int cgroup_allow(const struct cgroup_rules *rules, struct undo_log *undo,
 		 struct err *warning, struct err *err);

@@ -3,10 +3,10 @@
 /*
  * cgroup_hierarchy.h - the root that the paths in /proc/PID/cgroup start at
  *
- * That is the root of our cgroup namespace. A mount of the machine counts as it only if the
- * container's process really is in the cgroup that the path leads to from there: so a mount
- * of another part of the tree, or one that is mounted over, is passed by. First the usual
- * places are tried, then all that our mountinfo names.
+ * That is the root of our cgroup namespace. A mount of the machine counts as it only if
+ * the container's process really is in the cgroup that the path leads to from there: so a
+ * mount of another part of the tree, or one that is mounted over, is passed by. First the
+ * usual places are tried, then all that our mountinfo names.
  *
  * Nothing is mounted for this: to mount cgroup2 without its options (nsdelegate,
  * memory_recursiveprot) takes them away from the whole machine.

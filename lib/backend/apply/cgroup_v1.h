@@ -3,9 +3,10 @@
 /*
  * cgroup_v1.h - rules in the "devices" controller of cgroup v1
  *
- * Source: Linux Documentation/admin-guide/cgroup-v1/devices.rst. "devices.list" has "a *:*
- * rwm" when everything is allowed, else one line an exception: "c 226:128 rw". A write to
- * devices.allow adds the letters to an exception, one to devices.deny takes them away.
+ * Source: Linux Documentation/admin-guide/cgroup-v1/devices.rst. "devices.list" has
+ * "a *:* rwm" when everything is allowed, else one line an exception: "c 226:128
+ * rw". A write to devices.allow adds the letters to an exception, one to
+ * devices.deny takes them away.
  */
 
 #include "backend/apply/undo.h"
@@ -29,8 +30,8 @@ int cgroup_v1_prepare(const struct plan *plan, int cgroup_fd, struct undo_log *u
 /**
  * cgroup_v1_restore() - Put back what was in devices.list when it was prepared
  *
- * Only what somebody else has taken out since then: systemd, which writes the list anew when
- * it applies a unit. Nothing for the undo log.
+ * Only what somebody else has taken out since then: systemd, which writes the list anew
+ * when it applies a unit. Nothing for the undo log.
  */
 int cgroup_v1_restore(const struct cgroup_v1_rules *rules, struct err *err);
 

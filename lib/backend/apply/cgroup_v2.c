@@ -13,8 +13,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* How often the programs may have changed under our hands. systemd attaches a fresh one when
-   it applies a unit again; more than one in the milliseconds that this takes is a storm. */
+/* How often the programs may have changed under our hands. systemd attaches a
+   fresh one when it applies a unit again; more than one in the milliseconds that
+   this takes is a storm. */
 #define MAX_ROUNDS 8
 
 /* One program that was met, and what stands for it. */
@@ -158,8 +159,8 @@ static bool may_stand_in(const struct cgroup_v2_programs *programs,
 /*
  * Decides what is done about a program that cannot be edited.
  *
- * Return: 1 if it is replaced; 0: it is systemd's own and stays, since systemd is told of the
- * nodes; negative errno.
+ * Return: 1 if it is replaced; 0: it is systemd's own and stays, since systemd is told of
+ * the nodes; negative errno.
  */
 static int meet_closed(const struct cgroup_v2_programs *programs,
 		       const struct v2_level *level, struct v2_change *change,
@@ -259,7 +260,8 @@ static bool is_known(const struct v2_level *level, uint32_t id)
 	return false;
 }
 
-/* Return: how many programs must be replaced that had not been met before; negative errno. */
+/* Return: how many programs must be replaced that had not been met
+   before; negative errno. */
 static int look(const struct cgroup_v2_programs *programs, struct v2_level *level,
 		struct undo_log *undo, struct err *err)
 {
@@ -378,7 +380,8 @@ static int replace(struct v2_change *change, struct undo_log *undo)
 	r = bpf_program_replace(change->cgroup_fd, change->attach_flags, change->old_fd,
 				change->new_fd);
 	if (r == -ENOENT) {
-		/* systemd has put another one in its place; it is met in the next look. */
+		/* systemd has put another one in its place; it is
+		   met in the next look. */
 		change->is_done = true;
 		change->new_id = 0;
 		return 0;
@@ -497,8 +500,8 @@ int cgroup_v2_repin(const struct cgroup_v2_programs *programs, const char *pin,
 	}
 	new_fd = find_replacement(programs, id);
 	if (new_fd < 0) {
-		/* Not attached now: systemd 257 with crun 1.28 takes it off at a reload, and
-		   attaches it again at the next change. */
+		/* Not attached now: systemd 257 with crun 1.28 takes it off at a reload,
+		   and attaches it again at the next change. */
 		r = load_edited(programs, pinned_fd, pin, &loaded_fd, err);
 		if (r <= 0) {
 			return r;

@@ -20,8 +20,8 @@
 /* Below a directory of the container: no link, no magic link, no way up. */
 #define RESOLVE_CTR (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
-/* Where links are followed, ".." of one gives EAGAIN whenever something is renamed anywhere
-   on the machine. Source: openat2(2), RESOLVE_IN_ROOT. */
+/* Where links are followed, ".." of one gives EAGAIN whenever something is renamed
+   anywhere on the machine. Source: openat2(2), RESOLVE_IN_ROOT. */
 #define RESOLVE_FOLLOWING (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 #define RESOLVE_TRIES	  64
 
@@ -62,7 +62,8 @@ static size_t find_dir(const struct ctr_dirs *dirs, const char *path, size_t len
 	return dirs->n;
 }
 
-/* Lists every directory on the way to @path. Few are distinct: /dev, /dev/dri, by-path. */
+/* Lists every directory on the way to @path. Few are distinct:
+   /dev, /dev/dri, by-path. */
 static int add_dirs_of(struct ctr_dirs *dirs, const char *path, bool follows_links,
 		       struct err *err)
 {
@@ -166,7 +167,7 @@ void ctr_dirs_close(struct ctr_dirs *dirs)
 	*dirs = (struct ctr_dirs){0};
 }
 
-/* ---- who creates --------------------------------------------------------------------- */
+/* ---- who creates ------------------------------------------------------------------- */
 
 /* Mostly the container's root is ours, and there is nothing to change. */
 static bool is_other_root(const struct ctr_process *process)
@@ -193,7 +194,7 @@ void ctr_create_end(const struct ctr_process *process)
 	errno = saved;
 }
 
-/* ---- may something be made here? ------------------------------------------------------- */
+/* ---- may something be made here? --------------------------------------------------- */
 
 /* A mount that is made below a shared one appears at every peer, the host's included. */
 static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *dir,
@@ -211,9 +212,9 @@ static int check_not_shared(const struct ctr_dirs *dirs, const struct ctr_dir *d
 }
 
 /*
- * A volume shows a directory of the host, where a change would stay for good; the host has
- * its file system mounted itself. What the runtime mounted for this container alone, such
- * as a tmpfs on /run, nobody else has.
+ * A volume shows a directory of the host, where a change would stay for good; the host
+ * has its file system mounted itself. What the runtime mounted for this container alone,
+ * such as a tmpfs on /run, nobody else has.
  */
 static int check_not_volume(const struct ctr_dirs *dirs, const struct ctr_dir *dir,
 			    struct err *err)
@@ -260,7 +261,7 @@ int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct 
 	return 0;
 }
 
-/* ---- container side: opening ----------------------------------------------------------- */
+/* ---- container side: opening ------------------------------------------------------- */
 
 int ctr_mount_id(int fd, const char *path, uint64_t *ret, struct err *err)
 {

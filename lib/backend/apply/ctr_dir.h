@@ -3,14 +3,14 @@
 /*
  * ctr_dir.h - the directories of the container that the plan's entries live in
  *
- * The list is made from the plan's paths on the host side. In the container each directory
- * is opened at most once, from its parent's descriptor, and made where it is missing; after
- * that only the descriptor is used.
+ * The list is made from the plan's paths on the host side. In the container each
+ * directory is opened at most once, from its parent's descriptor, and made where it is
+ * missing; after that only the descriptor is used.
  *
  * In /dev and on the way to the plan's own directory a symbolic link is refused: an image
  * has no reason for one there. The directories of other links are the image's, which has
- * /lib -> usr/lib: there links are followed, by the kernel and with the container's root as
- * "/", so that none leads out.
+ * /lib -> usr/lib: there links are followed, by the kernel and with the container's root
+ * as "/", so that none leads out.
  */
 
 #include <stdbool.h>
@@ -48,7 +48,8 @@ struct ctr_dirs {
 /* A place of its own among the directories: the loader's cache. */
 #define CTR_LD_CACHE_PATH "/etc/ld.so.cache"
 
-/* Is it the image or a volume that a failure in the container is about, and not the system? */
+/* Is it the image or a volume that a failure in the container is about,
+   and not the system? */
 bool ctr_is_of_image(int code);
 
 /* Is the path in /dev, where links of the image are refused? */
@@ -85,15 +86,17 @@ struct ctr_dir *ctr_dirs_find_parent(struct ctr_dirs *dirs, const char *ctr_path
 
 /**
  * ctr_dir_check_may_change() - May we put something into this directory?
- * @err:	EXDEV: it is on a shared mount, so that the host would see the change; or it
- *		is the host's own devtmpfs; or, out of /dev, a volume: a mount that is neither
- *		the container's root nor of a file system that the host does not have
+ * @err:	EXDEV: it is on a shared mount, so that the host would see the
+ *		change; or it is the host's own devtmpfs; or, out of /dev, a volume:
+ *		a mount that is neither the container's root nor of a file system
+ *		that the host does not have
  */
 int ctr_dir_check_may_change(struct ctr_dirs *dirs, struct ctr_dir *dir, struct err *err);
 
 /**
  * ctr_dir_open_entry() - openat2() of one name in a directory, without following a link
- * @flags:	O_*; O_NOFOLLOW and O_CLOEXEC are added. With O_PATH a link is opened itself
+ * @flags:	O_*; O_NOFOLLOW and O_CLOEXEC are added. With O_PATH
+ *		a link is opened itself
  *
  * Return: a descriptor, or negative errno.
  */

@@ -19,7 +19,7 @@
 
 #define TEMPORARY_NAME ".oci-gpu-hook.cache"
 
-/* ---- host side ------------------------------------------------------------------------- */
+/* ---- host side --------------------------------------------------------------------- */
 
 /* "lib*.so*" that leads to a file of ours. */
 static bool is_library(const struct plan *plan, const struct plan_link *link)
@@ -62,7 +62,7 @@ void ctr_ld_cache_clear(struct ctr_ld_cache *cache)
 	*cache = (struct ctr_ld_cache){0};
 }
 
-/* ---- container side -------------------------------------------------------------------- */
+/* ---- container side ---------------------------------------------------------------- */
 
 /*
  * An image may have anything there, and opening a FIFO waits and a device acts: so it is
@@ -119,8 +119,8 @@ static size_t dir_len(const struct ld_cache_entry *entry)
 	return (size_t)(strrchr(entry->value, '/') - entry->value);
 }
 
-/* Mostly another library's, of the same directory: the image decides how long a search in its
-   cache takes, so there is one for a directory. */
+/* Mostly another library's, of the same directory: the image decides how long a search in
+   its cache takes, so there is one for a directory. */
 static uint32_t find_flags(const struct ctr_ld_cache *cache, const struct ld_cache *old,
 			   size_t i)
 {

@@ -4,14 +4,14 @@
  * ctr_ld_cache.h - the container's /etc/ld.so.cache, with the driver's libraries in it
  *
  * dlopen() finds a library in a default directory without a cache. But some programs look
- * for the driver with `ldconfig -p`, and the cache says what is in it. So it is read, merged
- * (ld_cache.h) and written under a temporary name that is renamed: nothing is executed, and
- * the loader sees the old file or the new one. A later ldconfig in the container finds the
- * links in their directories and writes the same again.
+ * for the driver with `ldconfig -p`, and the cache says what is in it. So it is read,
+ * merged (ld_cache.h) and written under a temporary name that is renamed: nothing is
+ * executed, and the loader sees the old file or the new one. A later ldconfig in the
+ * container finds the links in their directories and writes the same again.
  *
- * This comes last of all: once the new file has its name, nothing can fail any more, so the
- * old bytes need no keeping. Where there is no cache, or it cannot be replaced, there is a
- * warning and no more.
+ * This comes last of all: once the new file has its name, nothing can fail any more, so
+ * the old bytes need no keeping. Where there is no cache, or it cannot be replaced, there
+ * is a warning and no more.
  */
 
 #include <stddef.h>

@@ -99,7 +99,8 @@ static int replace_link(const struct plan_link *link, const struct ctr_dir *dir,
 	return r;
 }
 
-/* One that an earlier run made, maybe in the image that this container's was built from. */
+/* One that an earlier run made, maybe in the image that this
+   container's was built from. */
 static bool is_ours(const struct plan *plan, const char *target)
 {
 	size_t len = plan->own_dir ? strlen(plan->own_dir) : 0;

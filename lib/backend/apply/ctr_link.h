@@ -3,16 +3,16 @@
 /*
  * ctr_link.h - symbolic links in the image's own directories
  *
- * They are what makes the driver's files be found: a library's name in the directory where
- * the container's loader looks, a program's in /usr/bin. All lead into our own directory, so
- * that an image which is committed keeps links that lead nowhere (not found, the search
- * goes on), never files that are in the way.
+ * They are what makes the driver's files be found: a library's name in the directory
+ * where the container's loader looks, a program's in /usr/bin. All lead into our own
+ * directory, so that an image which is committed keeps links that lead nowhere (not
+ * found, the search goes on), never files that are in the way.
  *
  * What an image has there may be its own driver, of another version than the host's: it
- * cannot work with the host's kernel. A link is replaced, as NVIDIA's create-symlinks hook
- * does; a file stays, since taking it away would change the image for good. A directory
- * where nothing can be changed is no reason to fail: nodes and files are there, and a
- * program can be told where. For each of the three there is a warning.
+ * cannot work with the host's kernel. A link is replaced, as NVIDIA's create-symlinks
+ * hook does; a file stays, since taking it away would change the image for good. A
+ * directory where nothing can be changed is no reason to fail: nodes and files are there,
+ * and a program can be told where. For each of the three there is a warning.
  */
 
 #include <stddef.h>
@@ -44,7 +44,8 @@ struct ctr_links {
 	struct ctr_link_finding replaced;
 };
 
-/* Host side: allocates what the container side needs. @undo: gets room for its changes. */
+/* Host side: allocates what the container side needs. @undo: gets
+   room for its changes. */
 void ctr_links_prepare(const struct plan *plan, struct undo_log *undo,
 		       struct ctr_links *ret);
 void ctr_links_clear(struct ctr_links *links);

@@ -160,8 +160,8 @@ static int connect_socket(struct dbus *dbus, struct err *err)
 
 /*
  * The identity is the user id's decimal digits, in hexadecimal. All goes out in one write
- * and nothing before the OK: on systemd's socket a BEGIN and a call in quick succession once
- * hung for good (measured with systemd 257; the cause is not known).
+ * and nothing before the OK: on systemd's socket a BEGIN and a call in quick succession
+ * once hung for good (measured with systemd 257; the cause is not known).
  */
 static int authenticate(struct dbus *dbus, struct err *err)
 {

@@ -3,9 +3,10 @@
 /*
  * dbus.h - a connection over which systemd is asked
  *
- * Through the system bus, else through systemd's own socket, which speaks the same protocol
- * without a bus between: no Hello, no destination. A client of our own, since libdbus cannot
- * be linked statically (it needs libsystemd, of which there is no archive).
+ * Through the system bus, else through systemd's own socket, which speaks the
+ * same protocol without a bus between: no Hello, no destination. A client of
+ * our own, since libdbus cannot be linked statically (it needs libsystemd, of
+ * which there is no archive).
  *
  * Nothing here waits longer than it was told: the socket never blocks, every wait ends at
  * the connection's time, and the deadline of the run ends it earlier.

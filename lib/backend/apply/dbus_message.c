@@ -31,7 +31,7 @@ static size_t align_up(size_t n, size_t alignment)
 	return (n + alignment - 1) / alignment * alignment;
 }
 
-/* ---- writing --------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 void dbus_writer_clear(struct dbus_writer *writer)
 {
@@ -186,7 +186,7 @@ void dbus_end_call(struct dbus_writer *writer)
 		  (uint32_t)(writer->len - writer->start - body));
 }
 
-/* ---- reading --------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 size_t dbus_message_size(const unsigned char *data, size_t max)
 {
@@ -299,7 +299,8 @@ bool dbus_next_struct(struct dbus_reader *reader, size_t array_end)
 	return !reader->is_bad;
 }
 
-/* Return: what values of the type that starts with @code are aligned to; 0: no such type. */
+/* Return: what values of the type that starts with @code are aligned
+   to; 0: no such type. */
 static size_t alignment_of(char code)
 {
 	switch (code) {
@@ -378,8 +379,8 @@ static void skip_basic(struct dbus_reader *reader, char code)
 }
 
 /*
- * A struct's members are walked through where they stand. So nothing recurses; for that, a
- * variant in a variant or in a struct is refused, and systemd's properties have none.
+ * A struct's members are walked through where they stand. So nothing recurses; for that,
+ * a variant in a variant or in a struct is refused, and systemd's properties have none.
  */
 static void skip_value(struct dbus_reader *reader, const char *type)
 {

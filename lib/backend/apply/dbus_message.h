@@ -3,10 +3,11 @@
 /*
  * dbus_message.h - messages of the D-Bus protocol, as bytes. Pure.
  *
- * Source: D-Bus Specification 0.43, "Type System", "Marshaling (Wire Format)" and "Message
- * Protocol". Only what two calls to systemd need: byte, uint32, boolean, string, object
- * path, signature, arrays of structs of these, and variants. A value of any other type can
- * be passed over. We write little endian; a reply is read in the byte order that it names.
+ * Source: D-Bus Specification 0.43, "Type System", "Marshaling (Wire Format)" and
+ * "Message Protocol". Only what two calls to systemd need: byte, uint32, boolean,
+ * string, object path, signature, arrays of structs of these, and variants. A value of
+ * any other type can be passed over. We write little endian; a reply is read in the
+ * byte order that it names.
  */
 
 #include <stdbool.h>
@@ -25,7 +26,7 @@ enum dbus_message_type {
 	DBUS_SIGNAL = 4,
 };
 
-/* ---- writing --------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------- */
 
 /* One or more messages, one behind the other. */
 struct dbus_writer {
@@ -62,12 +63,13 @@ void dbus_begin_struct(struct dbus_writer *writer);
 size_t dbus_begin_array(struct dbus_writer *writer);
 void dbus_end_array(struct dbus_writer *writer, size_t array);
 
-/* ---- reading --------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 /*
- * Reads values from the start of a message on. Whatever is wrong (a value that goes past the
- * end, padding that is not zero, a string with a NUL in it) sets `is_bad`, and from then on
- * every dbus_get_*() gives 0 or "". So it is enough to look once, behind the last value.
+ * Reads values from the start of a message on. Whatever is wrong (a value that goes
+ * past the end, padding that is not zero, a string with a NUL in it) sets `is_bad`,
+ * and from then on every dbus_get_*() gives 0 or "". So it is enough to look once,
+ * behind the last value.
  */
 struct dbus_reader {
 	const unsigned char *data;

@@ -86,7 +86,8 @@ static struct bpf_insn leave(void)
 	return (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
 }
 
-/* Each jumps over @skip instructions: always, if the register has the value, unless it has. */
+/* Each jumps over @skip instructions: always, if the register has the
+   value, unless it has. */
 static struct bpf_insn jump(size_t skip)
 {
 	return (struct bpf_insn){.code = BPF_JMP | BPF_JA, .off = (short)skip};
@@ -136,14 +137,14 @@ void devrules_clear(struct devrules_program *program)
 }
 
 /*
- *	if (the access is not one to a character device, or more than read and write) goto end
- *	for each major, for each of its minors: if (it is both) goto allow
- *	goto end
+ *	if (the access is not one to a character device, or more than read and write) goto
+ *	end for each major, for each of its minors: if (it is both) goto allow goto end
  * allow: return 1
  * end:
  *
- * One way to allow, and a major that is looked at once: the kernel follows every way through
- * a program when it is loaded, which takes longer than anything else that is done with it.
+ * One way to allow, and a major that is looked at once: the kernel follows
+ * every way through a program when it is loaded, which takes longer than
+ * anything else that is done with it.
  */
 void devrules_prefix(const struct plan *plan, struct devrules_program *ret)
 {

@@ -3,9 +3,10 @@
 /*
  * devrules.h - device rules as a BPF program, built as data. Pure.
  *
- * A BPF_PROG_TYPE_CGROUP_DEVICE program gets a struct bpf_cgroup_dev_ctx in r1 and returns 1
- * to allow. Every program on a cgroup and on its ancestors must allow, so a rule cannot be
- * added beside a program that denies: it is put in front of that program's own code.
+ * A BPF_PROG_TYPE_CGROUP_DEVICE program gets a struct bpf_cgroup_dev_ctx in r1 and
+ * returns 1 to allow. Every program on a cgroup and on its ancestors must allow,
+ * so a rule cannot be added beside a program that denies: it is put in front of
+ * that program's own code.
  * Source: Linux include/uapi/linux/bpf.h; kernel/bpf/cgroup.c.
  */
 
@@ -46,8 +47,8 @@ int devrules_prepend(const struct devrules_program *prefix,
  * devrules_list() - A whole program: the prefix, and behind it what the rules allow
  * @rules:	that allow; there is no order among them
  *
- * Nothing else is allowed. A request for several kinds of access must be covered by one rule,
- * as runtimes do it.
+ * Nothing else is allowed. A request for several kinds of access must be covered by one
+ * rule, as runtimes do it.
  */
 void devrules_list(const struct plan *plan, const struct device_rule *rules,
 		   size_t n_rules, struct devrules_program *ret);

@@ -15,7 +15,8 @@
 /* The beginning of the line behind @line's; the text's end if that was the last. */
 const char *mountinfo_next(const char *line);
 
-/* Is the mount @id shared? True as well if it is not in the text: then nothing is known. */
+/* Is the mount @id shared? True as well if it is not in the text:
+   then nothing is known. */
 bool mountinfo_is_shared(const char *text, uint64_t id);
 
 /* Is the mount @id one of a file system of @fs_type with the source @source? */
@@ -26,8 +27,8 @@ bool mountinfo_is_of(const char *text, uint64_t id, const char *fs_type,
    mount. */
 const char *mountinfo_point_of(const char *text, uint64_t id, size_t *ret_len);
 
-/* Does @other mount the file system (by its device number) of the mount @id in @text? True as
-   well if @id is not in @text. */
+/* Does @other mount the file system (by its device number) of the mount @id in @text?
+   True as well if @id is not in @text. */
 bool mountinfo_has_file_system_of(const char *other, const char *text, uint64_t id);
 
 /* Number of mounts at @point, which is @len bytes as they are written. */

@@ -24,7 +24,8 @@
 /* The tmpfs's name in mountinfo. */
 #define SOURCE "oci-gpu-hook"
 
-/* The plan's files: their content is at most some KiB each, and a page is the smallest. */
+/* The plan's files: their content is at most some KiB each, and a
+   page is the smallest. */
 #define SIZE_OF_TMPFS "1m"
 
 void own_dir_close(struct own_dir *dir)
@@ -45,7 +46,7 @@ static const char *inner_path(const struct own_dir *dir, size_t i)
 	return dir->plan->mounts[i].ctr.text + strlen(dir->path);
 }
 
-/* ---- host side ------------------------------------------------------------------------- */
+/* ---- host side --------------------------------------------------------------------- */
 
 static int make_tmpfs(size_t n_inodes, struct err *err)
 {
@@ -72,10 +73,10 @@ static int make_tmpfs(size_t n_inodes, struct err *err)
 }
 
 /*
- * Else it has the label that the policy gives to a tmpfs of the runtime's, below which the
- * container's processes may not look. No mount option: the kernel refuses "context" where
- * there is no SELinux, and a bundle may come with a label all the same. @name: in the
- * directory.
+ * Else it has the label that the policy gives to a tmpfs of the runtime's, below which
+ * the container's processes may not look. No mount option: the kernel refuses
+ * "context" where there is no SELinux, and a bundle may come with a label all the
+ * same. @name: in the directory.
  */
 static int give_label(const struct own_dir *dir, const char *name, struct err *err)
 {
@@ -252,7 +253,7 @@ int own_dir_prepare(const struct plan *plan, const char *mount_label,
 	return 0;
 }
 
-/* ---- container side -------------------------------------------------------------------- */
+/* ---- container side ---------------------------------------------------------------- */
 
 static int refuse_other_mount(const struct own_dir *dir, const char *what,
 			      struct err *err)
@@ -266,8 +267,8 @@ static int refuse_other_mount(const struct own_dir *dir, const char *what,
 
 /*
  * A volume or a tmpfs of the engine's can have files of the same names, empty or with any
- * content. Ours nobody else can make: no image and no option of an engine chooses a tmpfs's
- * source, and it was made read-only before anybody could reach it.
+ * content. Ours nobody else can make: no image and no option of an engine chooses a
+ * tmpfs's source, and it was made read-only before anybody could reach it.
  *
  * Return: NULL, or why it is none of ours.
  */
@@ -312,8 +313,8 @@ static int attach_file(const struct own_dir *dir, int mount_fd, size_t i, struct
 /*
  * Is the plan's mount number @i there already, with the same file of the host?
  *
- * Return: 1, or 0 for an empty file of the tmpfs (a run that was killed came no further), or
- * -EEXIST without a message for something else.
+ * Return: 1, or 0 for an empty file of the tmpfs (a run that was killed came no further),
+ * or -EEXIST without a message for something else.
  */
 static int look_at_mount(const struct own_dir *dir, const struct stat *root_st,
 			 int mount_fd, size_t i)
@@ -336,8 +337,8 @@ static int look_at_mount(const struct own_dir *dir, const struct stat *root_st,
 		       : -EEXIST;
 }
 
-/* Of both stages this is the second, or an earlier run was killed: from now on it is the one
-   that was attached then. */
+/* Of both stages this is the second, or an earlier run was killed: from now on it is the
+   one that was attached then. */
 static int take_attached(struct own_dir *dir, const struct bind_sources *sources,
 			 const struct ctr_dir *there, struct rootfs *rootfs,
 			 struct err *err)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * own_dir.h - the directory of our own in the container: a small tmpfs with the driver's files
+ * own_dir.h - the directory of our own in the container: a small tmpfs
+ * with the driver's files
  *
- * Theory of operation. On the host side the tmpfs is made, detached: nobody else can reach
- * it. It gets its directories, an empty file for every mount of the plan, and the plan's
- * files with their content; then it is made read-only, nosuid, nodev and noexec. In the
- * container it is attached, and each host file is moved onto its empty one: the tmpfs has
- * to be attached first, since only Linux 6.15 mounts onto what is detached. Mounting needs
- * no writable tree, so that nobody in the container could have put anything in the way.
+ * Theory of operation. On the host side the tmpfs is made, detached: nobody else can
+ * reach it. It gets its directories, an empty file for every mount of the plan, and the
+ * plan's files with their content; then it is made read-only, nosuid, nodev and noexec.
+ * In the container it is attached, and each host file is moved onto its empty one: the
+ * tmpfs has to be attached first, since only Linux 6.15 mounts onto what is detached.
+ * Mounting needs no writable tree, so that nobody in the container could have put
+ * anything in the way.
  *
  * Nothing of this is in the image: it goes with the container's mount namespace. What an
  * image that is committed keeps is the empty directory.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* private_node.c - nodes of the container's own, where its process may not open the host's */
+/* private_node.c - nodes of the container's own, where its process may
+   not open the host's */
 
 #include "backend/apply/private_node.h"
 
@@ -30,7 +31,7 @@ static void private_nodes_close(struct private_nodes *nodes)
 }
 DEFINE_CLEANUP(struct private_nodes, private_nodes_close)
 
-/* ---- the label ------------------------------------------------------------------------- */
+/* ---- the label --------------------------------------------------------------------- */
 
 /* No call reads an attribute through an O_PATH descriptor but by its name in /proc.
    Return: its length, 0: none, or negative errno. */
@@ -77,7 +78,7 @@ static int copy_label(const struct private_nodes *nodes, int node_fd, const char
 	return 0;
 }
 
-/* ---- one node -------------------------------------------------------------------------- */
+/* ---- one node ---------------------------------------------------------------------- */
 
 static int make_node(const struct private_nodes *nodes, const struct plan_node *node,
 		     const char *name, struct err *err)
@@ -177,7 +178,7 @@ static int prepare_node(struct private_nodes *nodes, const struct plan_node *nod
 	return own_fd < 0 ? own_fd : clone_own(nodes, node, own_fd, err);
 }
 
-/* ---- all ------------------------------------------------------------------------------- */
+/* ---- all --------------------------------------------------------------------------- */
 
 static int make_tmpfs(size_t n_nodes, struct err *err)
 {

@@ -51,7 +51,8 @@ static void warn(struct proc_files *files, const char *path, const char *why)
 	}
 }
 
-/* Opens the directory of the file and the file. Return: a descriptor or negative errno. */
+/* Opens the directory of the file and the file. Return: a
+   descriptor or negative errno. */
 static int open_target(const struct rootfs *rootfs, const char *path, int *dir_fd)
 {
 	const char *name = strrchr(path, '/') + 1;
@@ -131,8 +132,8 @@ static int bind_file(int source_fd, int target_fd, const char *path, struct err 
 }
 
 /*
- * Opens the content of the file @i. What somebody mounted over it since we made it, or put
- * into a directory that is not ours, is none: it would speak for the kernel.
+ * Opens the content of the file @i. What somebody mounted over it since we made it, or
+ * put into a directory that is not ours, is none: it would speak for the kernel.
  */
 static int open_source(const struct own_dir *dir, size_t i, struct stat *st,
 		       struct err *err)

@@ -55,7 +55,8 @@ int ctr_process_open(pid_t pid, struct ctr_process *ret, struct err *err);
  */
 int ctr_process_look(pid_t pid, struct ctr_process *ret, struct err *err);
 
-/* ESRCH if the process has ended; whatever was opened below dir_fd before a 0 is its own. */
+/* ESRCH if the process has ended; whatever was opened below dir_fd
+   before a 0 is its own. */
 int ctr_process_check_alive(const struct ctr_process *process, struct err *err);
 
 /**

@@ -75,9 +75,9 @@ int rootfs_look_from_host(struct rootfs *rootfs, const char *path, struct err *e
 }
 
 /*
- * Every runtime mounts the root onto its own path in the container's namespace. So there is
- * one mount more than on the host, or config.json names a directory that is none of the
- * container's: what is made in there would appear on the host.
+ * Every runtime mounts the root onto its own path in the container's namespace. So there
+ * is one mount more than on the host, or config.json names a directory that is none of
+ * the container's: what is made in there would appear on the host.
  */
 static int check_is_container_root(const struct rootfs *rootfs, const char *path,
 				   struct err *err)
@@ -115,8 +115,8 @@ int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err)
 	if (top_fd < 0) {
 		return err_sys(err, errno, "open '/' of the container's mount namespace");
 	}
-	/* Not RESOLVE_IN_ROOT: nothing is above "/", and with it a ".." gives EAGAIN whenever
-	   something is renamed anywhere on the machine. */
+	/* Not RESOLVE_IN_ROOT: nothing is above "/", and with it a ".." gives EAGAIN
+	   whenever something is renamed anywhere on the machine. */
 	root->fd =
 		sys_openat2(top_fd, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
 	if (root->fd < 0) {
@@ -193,8 +193,8 @@ static int check_same_mount(const struct ctr_dir *dir, int fd, const char *ctr_p
  * Finds or makes the file that the node is mounted over. An empty file that is there
  * already serves: it is the placeholder of a run that was killed, or of the image.
  *
- * Return: a descriptor of it; -EALREADY without a message if the node itself is there; else
- * negative errno as in @err.
+ * Return: a descriptor of it; -EALREADY without a message if the node itself is there;
+ * else negative errno as in @err.
  */
 static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 			    const struct plan_node *node, const char *name,
@@ -247,7 +247,8 @@ static int open_placeholder(struct rootfs *rootfs, struct ctr_dir *dir,
 	return steal_fd(&fd);
 }
 
-/* What the container will see under the name must be the node, whatever happened between. */
+/* What the container will see under the name must be the node,
+   whatever happened between. */
 static int verify_node(const struct ctr_dir *dir, const struct plan_node *node,
 		       const char *name, struct err *err)
 {
@@ -298,8 +299,8 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
 	return verify_node(dir, node, record.name, err);
 }
 
-/* Is it the node that the link leads to? An engine that binds by-path entries makes nodes of
-   them. */
+/* Is it the node that the link leads to? An engine that binds by-path entries
+   makes nodes of them. */
 static bool is_target(const struct stat *st, const struct plan *plan,
 		      const struct plan_link *link)
 {

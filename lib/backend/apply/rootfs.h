@@ -44,16 +44,16 @@ int rootfs_look_from_host(struct rootfs *rootfs, const char *path, struct err *e
 /**
  * rootfs_open() - Open the root, in the container's mount namespace
  * @path:	absolute, as the host sees it: the runtime has not pivoted yet
- * @err:	EINVAL: it is the host's own root, or a directory onto which the runtime has
- *		mounted nothing
+ * @err:	EINVAL: it is the host's own root, or a directory onto which the
+ *		runtime has mounted nothing
  */
 int rootfs_open(struct rootfs *rootfs, const char *path, struct err *err);
 
 /**
  * rootfs_attach_node() - Put a detached mount at a node's path
  * @mount_fd:	from bind_prepare(); borrowed
- * @err:	EEXIST: something else is there; EXDEV: the place is shared with the host or
- *		is the host's own /dev; ELOOP: a link is on the way
+ * @err:	EEXIST: something else is there; EXDEV: the place is shared with the host
+ *		or is the host's own /dev; ELOOP: a link is on the way
  *
  * A node with the right number that is there already is left as it is.
  */
@@ -65,8 +65,8 @@ int rootfs_attach_node(struct rootfs *rootfs, const struct plan_node *node, int 
  * @plan:	whose link it is
  * @err:	as rootfs_attach_node()
  *
- * One with the same target that is there already is left as it is, and so is the node that
- * the link leads to: an engine that binds by-path entries makes nodes of them.
+ * One with the same target that is there already is left as it is, and so is the node
+ * that the link leads to: an engine that binds by-path entries makes nodes of them.
  */
 int rootfs_make_link(struct rootfs *rootfs, const struct plan *plan,
 		     const struct plan_link *link, struct err *err);

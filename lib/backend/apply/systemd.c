@@ -17,8 +17,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* In a storm of daemon-reloads systemd took up to 2.6 s to answer (in emulation). A bus that
-   has not said hello after the shorter time hangs: then systemd's own socket is tried. */
+/* In a storm of daemon-reloads systemd took up to 2.6 s to answer (in
+   emulation). A bus that has not said hello after the shorter time hangs: then
+   systemd's own socket is tried. */
 #define LIMIT_MS       5000
 #define CONNECT_MS     2500
 #define N_TRIES	       2
@@ -106,9 +107,10 @@ static int connect_either(struct systemd_unit *unit, enum dbus_peer first, int l
 }
 
 /*
- * One retry, over the other socket: what broke or hangs may be the bus alone. An error that
- * systemd replies with is worth it too, since the bus replies in its name when it is away. But
- * a systemd that is only slow is waited for: whoever asks anew stands at the end of its queue.
+ * One retry, over the other socket: what broke or hangs may be the bus alone. An
+ * error that systemd replies with is worth it too, since the bus replies in its name
+ * when it is away. But a systemd that is only slow is waited for: whoever asks anew
+ * stands at the end of its queue.
  */
 static int converse(struct systemd_unit *unit, exchange_fn *exchange, struct err *err)
 {
@@ -176,9 +178,9 @@ static int ask(struct systemd_unit *unit, struct err *err)
 }
 
 /*
- * How systemd is told of a node. It takes a path that does not exist without a word and then
- * leaves it out, so the path must be the node as we see it. Else by its number, for which
- * systemd 240 and later looks at no file.
+ * How systemd is told of a node. It takes a path that does not exist without a word and
+ * then leaves it out, so the path must be the node as we see it. Else by its number, for
+ * which systemd 240 and later looks at no file.
  */
 static char *name_node(const struct plan_node *node)
 {
@@ -203,8 +205,8 @@ static void list_wanted(struct systemd_unit *unit, const struct plan *plan)
 	}
 }
 
-/* Return: 1: its cgroup is the first @len bytes of @path; 0: it has another, or none, so that
-   the name alone is a coincidence; or negative errno as in @err. */
+/* Return: 1: its cgroup is the first @len bytes of @path; 0: it has another, or none, so
+   that the name alone is a coincidence; or negative errno as in @err. */
 static int look_at_unit(struct systemd_unit *unit, char *name, const char *path,
 			size_t len, struct err *err)
 {
@@ -231,8 +233,9 @@ int systemd_prepare(const struct plan *plan, const char *path, size_t top,
 
 	unit->dbus = DBUS_NONE;
 	unit->until_ms = deadline_clock_ms() + LIMIT_MS;
-	/* An image may choose what crun calls a container's group below its scope, x.service
-	   for one: the unit is then above that. For an odd name systemd has but an error. */
+	/* An image may choose what crun calls a container's group below its
+	   scope, x.service for one: the unit is then above that. For an odd name
+	   systemd has but an error. */
 	while (r == 0) {
 		char *name = NULL;
 
@@ -339,7 +342,8 @@ int systemd_allow(struct systemd_unit *unit, struct err *err)
 {
 	int r = unit->n_wanted > 0 ? converse(unit, set_device_allow, err) : 0;
 
-	/* The container's mount namespace must not be entered with a way out to the host. */
+	/* The container's mount namespace must not be entered with a
+	   way out to the host. */
 	dbus_close(&unit->dbus);
 	return r < 0 ? err_wrap(err, "set DeviceAllow of systemd unit '%s'", unit->name)
 		     : 0;

@@ -4,9 +4,9 @@
  * systemd.h - see to it that systemd keeps what the hook adds
  *
  * Asked over D-Bus, and only where a unit of systemd's is the container's own. All of the
- * talking takes 5 seconds at most, within the deadline of the run. A connection that breaks
- * is made again over the other socket, once, and so is one to a bus that does not greet: what
- * we ask for is the same however often it is asked.
+ * talking takes 5 seconds at most, within the deadline of the run. A connection that
+ * breaks is made again over the other socket, once, and so is one to a bus that does not
+ * greet: what we ask for is the same however often it is asked.
  */
 
 #include "base/err.h"
@@ -21,10 +21,10 @@ void systemd_unit_free(struct systemd_unit *unit);
  * systemd_prepare() - Ask for the unit of a container's cgroup
  * @path:	of the container's process
  * @top:	from cgroup_path_top()
- * @ret:	to systemd_unit_free(). NULL: no unit is the container's own, or it is none of
- *		the systemd that runs here; or it does not filter devices
- * @err:	ENOENT: there is no systemd here, whatever the cgroup is called; ETIMEDOUT,
- *		ECONNREFUSED, ECONNRESET, EBADMSG, EREMOTEIO
+ * @ret:	to systemd_unit_free(). NULL: no unit is the container's own, or it is
+ *		none of the systemd that runs here; or it does not filter devices
+ * @err:	ENOENT: there is no systemd here, whatever the cgroup is called;
+ *		ETIMEDOUT, ECONNREFUSED, ECONNRESET, EBADMSG, EREMOTEIO
  *
  * Needs: the host's /run and /dev; socket() and connect().
  */
@@ -32,12 +32,13 @@ int systemd_prepare(const struct plan *plan, const char *path, size_t top,
 		    struct systemd_unit **ret, struct err *err);
 
 /**
- * systemd_allow() - Add the nodes to the unit's DeviceAllow, if that is what it filters by
+ * systemd_allow() - Add the nodes to the unit's DeviceAllow, if
+ * that is what it filters by
  * @err:	as systemd_prepare(); ENODATA: they are not there afterwards
  *
- * Nothing to undo: one entry cannot be taken out again, and alone it gives nothing, since the
- * runtime's own program still denies. It ends with the unit, and the unit with the container
- * that the runtime does not start.
+ * Nothing to undo: one entry cannot be taken out again, and alone it gives nothing, since
+ * the runtime's own program still denies. It ends with the unit, and the unit with the
+ * container that the runtime does not start.
  *
  * Should: come before the device programs are replaced: systemd attaches a fresh one.
  */

@@ -206,7 +206,8 @@ size_t systemd_unit_find(const char *path, size_t len, size_t top, char **ret_na
 		if (ends_with(path + start, end - start, ".scope") ||
 		    ends_with(path + start, end - start, ".service")) {
 			/* systemd puts a '_' before a name that the kernel would take for
-			   a file of its own. Source: systemd docs/CGROUP_DELEGATION.md. */
+			   a file of its own. Source: systemd
+			   docs/CGROUP_DELEGATION.md. */
 			size_t skip = path[start] == '_';
 
 			*ret_name = xstrndup(path + start + skip, end - start - skip);

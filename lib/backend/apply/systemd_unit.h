@@ -3,9 +3,10 @@
 /*
  * systemd_unit.h - what systemd has to do with a container's devices. Pure.
  *
- * systemd applies a unit's own idea of devices again at every change of the unit, and a rule
- * that was put in behind its back is gone. What helps depends on where that idea comes from,
- * and that is read from the unit's properties, never from names or versions of runtimes.
+ * systemd applies a unit's own idea of devices again at every change of the unit,
+ * and a rule that was put in behind its back is gone. What helps depends on where
+ * that idea comes from, and that is read from the unit's properties, never from
+ * names or versions of runtimes.
  */
 
 #include <stdbool.h>
@@ -59,7 +60,8 @@ enum systemd_action {
 	/* auto and an empty list: systemd does not filter. A DeviceAllow would switch its
 	   filter on, and take away every other device. */
 	SYSTEMD_EDIT_ONLY,
-	/* It attaches a pinned program: that one must be ours. Never DeviceAllow as well. */
+	/* It attaches a pinned program: that one must be ours. Never
+	   DeviceAllow as well. */
 	SYSTEMD_REPIN,
 	/* It makes a program from DeviceAllow: the nodes must be in it. */
 	SYSTEMD_DEVICE_ALLOW,
@@ -72,10 +74,12 @@ bool systemd_allows(const struct systemd_properties *properties,
 		    const struct plan_node *node);
 
 /**
- * systemd_unit_find() - The lowest unit, by its name, that a container's cgroup belongs to
+ * systemd_unit_find() - The lowest unit, by its name, that a
+ * container's cgroup belongs to
  * @path:	of the container's process
  * @len:	so much of it: all, or what is above a unit that it turned out not to be
- * @top:	from cgroup_path_top(): a unit that holds more than the container is not meant
+ * @top:	from cgroup_path_top(): a unit that holds more than the
+ *		container is not meant
  * @ret_name:	to free(), if there is one
  *
  * Return: the length of the part of @path that is the unit's cgroup; 0: no "*.scope" or

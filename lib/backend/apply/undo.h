@@ -4,8 +4,8 @@
  * undo.h - what has been changed, so that a failure can take it back
  *
  * A record is pushed right after its change succeeded, into room that was reserved before
- * the first change: pushing cannot fail. Records borrow their descriptors and names; those
- * live until the program ends or undo_log_clear() has run.
+ * the first change: pushing cannot fail. Records borrow their descriptors and names;
+ * those live until the program ends or undo_log_clear() has run.
  */
 
 #include <stddef.h>
@@ -30,7 +30,8 @@ struct undo_log {
 /* Makes room for @room records more than there is room for now. */
 void undo_log_reserve(struct undo_log *log, size_t room);
 
-/* The same once something has been changed. Return: 0, or -ENOMEM and the log as it was. */
+/* The same once something has been changed. Return: 0, or -ENOMEM
+   and the log as it was. */
 int undo_log_try_reserve(struct undo_log *log, size_t room);
 void undo_log_push(struct undo_log *log, const struct undo_record *record);
 void undo_log_clear(struct undo_log *log);
@@ -43,8 +44,8 @@ int undo_revert_dir(const struct undo_record *record);
 
 /**
  * undo_log_revert() - Take back all changes, the last one first
- * @err:	has the failure that made this necessary; what cannot be taken back is added
- *		to its message
+ * @err:	has the failure that made this necessary; what cannot be taken back
+ *		is added to its message
  *
  * Goes on after a record that fails. Leaves the log empty.
  */

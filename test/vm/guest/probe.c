@@ -81,7 +81,8 @@ static void look(FILE *out, const char *what)
 	(void)unlink(path);
 }
 
-/* Reads a request, words apart by blanks or new lines, and answers in a file beside it. */
+/* Reads a request, words apart by blanks or new lines, and answers
+   in a file beside it. */
 static bool answer(const char *request)
 {
 	char what[256], partial[300], final[300];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nodes_only.c - the hook without its device cgroup: what a hook is that only binds nodes */
+/* nodes_only.c - the hook without its device cgroup: what a hook is
+   that only binds nodes */
 
 #include "backend/apply/cgroup.h"
 
