@@ -28,8 +28,8 @@ enum field {
 	FIELD_COUNT,
 };
 
-/* No word of our own is longer: 2^64 - 1. */
-#define WORD_BYTES 21
+#define EXCLUSIVE "exclusive"
+#define SHARED	  "shared"
 
 /* ---- reading ----------------------------------------------------------------------- */
 
@@ -71,76 +71,73 @@ static const char *read_field(char *text, size_t len)
 	return text;
 }
 
-static bool read_number(const char *text, uint64_t *ret)
+static bool read_pid(const char *text, size_t len, pid_t *ret)
 {
-	return text_to_u64(text, strlen(text), ret) == 0;
-}
+	uint32_t pid = 0;
 
-static bool read_sharing(const char *text, bool *ret)
-{
-	*ret = text_equals(text, "exclusive");
-	return *ret || text_equals(text, "shared");
-}
-
-/* Return: is it short enough for one? */
-static bool read_word(const char *text, size_t len, char *ret)
-{
-	if (len >= WORD_BYTES) {
+	if (text_to_u32(text, len, &pid) < 0 || pid == 0 || pid > INT_MAX) {
 		return false;
 	}
-	memcpy(ret, text, len);
-	ret[len] = '\0';
+	*ret = (pid_t)pid;
 	return true;
 }
 
-static bool read_words(char words[FIELD_COUNT][WORD_BYTES], struct holder *holder)
+static bool is_word(const char *text, size_t len, const char *word)
 {
-	uint64_t pid;
+	return len == strlen(word) && memcmp(text, word, len) == 0;
+}
 
-	if (!read_sharing(words[FIELD_SHARING], &holder->is_exclusive) ||
-	    !read_number(words[FIELD_PID], &pid) || pid == 0 || pid > INT_MAX ||
-	    !read_number(words[FIELD_START_TIME], &holder->init.start_time) ||
-	    !read_number(words[FIELD_PID_NS], &holder->init.pid_ns)) {
-		return false;
+static bool read_sharing(const char *text, size_t len, bool *ret)
+{
+	*ret = is_word(text, len, EXCLUSIVE);
+	return *ret || is_word(text, len, SHARED);
+}
+
+/* Return: is it one? */
+static bool read_into(struct holder *holder, enum field field, char *text, size_t len)
+{
+	switch (field) {
+	case FIELD_GPU:
+		holder->gpu = read_field(text, len);
+		return holder->gpu && *holder->gpu;
+	case FIELD_SHARING:
+		return read_sharing(text, len, &holder->is_exclusive);
+	case FIELD_PID:
+		return read_pid(text, len, &holder->init.pid);
+	case FIELD_START_TIME:
+		return text_to_u64(text, len, &holder->init.start_time) == 0;
+	case FIELD_PID_NS:
+		return text_to_u64(text, len, &holder->init.pid_ns) == 0;
+	case FIELD_ID:
+		holder->id = read_field(text, len);
+		return holder->id;
+	case FIELD_BUNDLE:
+		holder->bundle = read_field(text, len);
+		return holder->bundle;
+	case FIELD_COUNT:
+		break;
 	}
-	holder->init.pid = (pid_t)pid;
-	return true;
+	return false;
 }
 
 /* Return: is it one? @ret is filled only then. */
 static bool read_line(char *line, size_t len, struct holder *ret)
 {
 	struct holder holder = {0};
-	char words[FIELD_COUNT][WORD_BYTES];
-	bool is_good = true;
 
-	for (int i = 0; i < FIELD_COUNT && is_good; i++) {
+	for (int i = 0; i < FIELD_COUNT; i++) {
 		char *tab = memchr(line, '\t', len);
 		size_t field_len = tab ? (size_t)(tab - line) : len;
 
 		/* As many tabs as there are fields, less one. */
-		if (!tab != (i == FIELD_COUNT - 1)) {
+		if (!tab != (i == FIELD_COUNT - 1) ||
+		    !read_into(&holder, (enum field)i, line, field_len)) {
 			return false;
-		}
-		if (i == FIELD_GPU) {
-			holder.gpu = read_field(line, field_len);
-			is_good = holder.gpu && *holder.gpu;
-		} else if (i == FIELD_ID) {
-			holder.id = read_field(line, field_len);
-			is_good = holder.id != NULL;
-		} else if (i == FIELD_BUNDLE) {
-			holder.bundle = read_field(line, field_len);
-			is_good = holder.bundle != NULL;
-		} else {
-			is_good = read_word(line, field_len, words[i]);
 		}
 		if (tab) {
 			line += field_len + 1;
 			len -= field_len + 1;
 		}
-	}
-	if (!is_good || !read_words(words, &holder)) {
-		return false;
 	}
 	*ret = holder;
 	return true;
@@ -242,7 +239,7 @@ static size_t write_holder(FILE *out, const struct holder *holder)
 	size_t len = write_field(out, holder->gpu);
 
 	len += (size_t)fprintf(out, "\t%s\t%d\t%" PRIu64 "\t%" PRIu64 "\t",
-			       holder->is_exclusive ? "exclusive" : "shared",
+			       holder->is_exclusive ? EXCLUSIVE : SHARED,
 			       holder->init.pid, holder->init.start_time,
 			       holder->init.pid_ns);
 	len += write_field(out, holder->id);
