@@ -405,10 +405,13 @@ SUITES = {
                                    RELEASE, "3", limit=120),
 }
 
-# What needs no container, control group or mount of this machine runs beside what does: that
-# waits for other processes much of the time.
+# What runs beside the others, so that both take about as long: what needs no container at all,
+# and of the rest what starts the hook itself, in namespaces and control groups of its own.
 ASIDE = {"unit", "unit-sanitized", "unit-clang", "cases", "cases-sanitized", "cases-clang",
-         "lint", "analyzer", "clang-tidy", "hardening", "fuzz", "vm-trixie"}
+         "lint", "analyzer", "clang-tidy", "hardening", "fuzz", "vm-trixie",
+         "e2e-direct-clang", "e2e-precreate", "e2e-settings", "e2e-precreate-sanitized",
+         "e2e-settings-sanitized", "valgrind-errors", "attack-direct-clang", "gpu-script",
+         "install"}
 
 LONG_SUITES = {
     "vm-trixie-sid": lambda: vm_suite("trixie-sid"),
