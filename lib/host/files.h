@@ -48,13 +48,22 @@ int host_dir_list(const struct host_dir *dir,
  */
 int host_dir_open_file(const struct host_dir *dir, const char *name, char **ret_path);
 
-/* Opens a regular file for reading, and gives its real path; free() it. Return: a
-   descriptor, or negative errno (-EINVAL: of another type). */
+/**
+ * host_open_file() - Open a regular file for reading
+ * @ret_path:	its real path; free() it
+ *
+ * Its name may be a link only in a directory of the system's: the account of a daemon
+ * could have its link lead to whatever root alone may read.
+ *
+ * Return: a descriptor, or negative errno (-EINVAL: of another
+ * type; -ELOOP: such a link).
+ */
 int host_open_file(const struct host *host, const char *path, char **ret_path);
 
 /**
  * host_find_file() - The real path of a file
- * @type:	S_IFREG or S_IFSOCK
+ * @type:	S_IFREG or S_IFSOCK; the name of a socket may not be a link: the directory
+ *		is its daemon's, who could have a container talk to another daemon
  * @ret:	free() it
  *
  * The file is not opened.

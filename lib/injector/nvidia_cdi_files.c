@@ -277,6 +277,12 @@ static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *m
 		add_file(reader, DRIVER_SOCKET, path, mount->ctr_path, NULL);
 		return 0;
 	}
+	if (fd == -ELOOP) {
+		nvidia_cdi_leave_out(reader, mount->host_path,
+				     "on the host it is a link in a directory that is "
+				     "not root's");
+		return 0;
+	}
 	if (fd == -EINVAL || fd == -ENXIO) {
 		nvidia_cdi_leave_out(reader, mount->host_path,
 				     "on the host it is neither a file nor a socket");

@@ -188,6 +188,26 @@ socket.socket(socket.AF_UNIX).connect(sys.argv[1])
                 os.unlink(f"{place}/socket")
         return tried.stdout
 
+    def daemon_links_to_another(self):
+        """A daemon's account is not root: its directory may lead nowhere else."""
+        place = f"{self.host}/run/nvidia-persistenced"
+        other = f"{self.host}/run/other.sock"
+        os.makedirs(place, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(other)
+            os.symlink("/run/other.sock", f"{place}/socket")
+            os.chown(place, 143, 143)
+            try:
+                with Stage(self.image()) as stage:
+                    result = self.call(stage.state())
+                    found = [path for path in stage.mounts() if path.endswith("d/socket")]
+            finally:
+                os.chown(place, 0, 0)
+                os.unlink(f"{place}/socket")
+                os.unlink(other)
+        problems = [] if result.returncode == 0 else one_line(result)
+        return problems + [f"the container has {path}" for path in found]
+
     # ---- directories of libraries ------------------------------------------------------------
 
     def library_dir_is_link(self, target):
@@ -432,6 +452,7 @@ socket.socket(socket.AF_UNIX).connect(sys.argv[1])
             self.joined_namespace_with_group
         if type(self) is Suite:  # pylint: disable=unidiomatic-typecheck
             yield "the socket of a daemon stays as it is", self.socket_of_a_daemon
+            yield "a daemon's socket is a link to another's", self.daemon_links_to_another
         yield "a merged /usr is no attack", self.merged_usr
         yield from self.places()
         for what, *how in OTHERS:

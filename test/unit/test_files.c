@@ -59,6 +59,21 @@ Test(files, another_type_is_an_error)
 		     -EINVAL);
 }
 
+/* Its directory is its daemon's, and a container may connect to what is found. */
+Test(files, socket_may_not_be_a_link)
+{
+	autofree char *path = xasprintf("%s/run/d/socket", made.root);
+	autofree char *found = NULL;
+
+	made_dir(&made, "/run/d");
+	cr_assert_eq(mknod(path, S_IFSOCK | 0666, 0), 0);
+	made_link(&made, "/run/link", "d/socket");
+	cr_assert_eq(host_find_file(&made.host, "/run/d/socket", S_IFSOCK, &found), 0);
+	cr_expect_str_eq(found, "/run/d/socket");
+	cr_expect_eq(host_find_file(&made.host, "/run/link", S_IFSOCK, &(char *){NULL}),
+		     -EINVAL);
+}
+
 /* A driver container's absolute links mean its own root; the real path is the host's. */
 Test(files, root_of_a_driver_container)
 {
@@ -121,4 +136,20 @@ Test(files, file_is_opened_by_its_real_path)
 	cr_expect_str_eq(path, "/a/file");
 	cr_expect_eq(host_open_file(&made.host, "/dir", &(char *){NULL}), -EINVAL);
 	cr_expect_eq(host_open_file(&made.host, "/none", &(char *){NULL}), -ENOENT);
+}
+
+/* Whoever may write there could have it lead to what root alone may read. */
+Test(files, link_in_somebody_elses_directory_is_not_followed)
+{
+	autofree char *dir = xasprintf("%s/run/d", made.root);
+	autofree char *path = NULL;
+	autoclose int fd = -1;
+
+	made_file(&made, "/etc/secret", "x");
+	made_file(&made, "/run/d/file", "x");
+	made_link(&made, "/run/d/link", "/etc/secret");
+	cr_assert_eq(chmod(dir, 0777), 0);
+	cr_expect_eq(host_open_file(&made.host, "/run/d/link", &(char *){NULL}), -ELOOP);
+	fd = host_open_file(&made.host, "/run/d/file", &path);
+	cr_expect_geq(fd, 0, "its own files are its own");
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -576,6 +577,8 @@ Test(nvidia_cdi, groups_count_and_what_is_no_gpus_is_left_out)
 
 Test(nvidia_cdi, only_files_and_sockets_are_bound)
 {
+	autofree char *dir = xasprintf("%s/usr/share/dir", made.root);
+
 	made_dir(&made, "/usr/share/dir");
 	expect_said(MOUNT_AS("bind"), "");
 	cr_expect_eq(files.n_files, 1);
@@ -586,6 +589,12 @@ Test(nvidia_cdi, only_files_and_sockets_are_bound)
 		MOUNT("/usr/share/dir", "/a"),
 		"W: '/usr/share/dir' is left out: on the host it is neither a file nor a "
 		"socket\n");
+	made_link(&made, "/usr/share/dir/link", SMI);
+	expect_said(MOUNT("/usr/share/dir/link", "/a"), "");
+	cr_assert_eq(chmod(dir, 0777), 0);
+	expect_said(MOUNT("/usr/share/dir/link", "/a"),
+		    "W: '/usr/share/dir/link' is left out: on the host it is a link in a "
+		    "directory that is not root's\n");
 	expect_said(MOUNT("/usr/share/none", "/a"),
 		    STALE("'/usr/share/none' is not there"));
 	expect_said(MOUNT(SMI "/none", "/a"), STALE("'" SMI "/none' is not there"));
