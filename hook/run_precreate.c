@@ -23,6 +23,7 @@
 #include "request.h"
 #include "run.h"
 #include "stage/check_plan.h"
+#include "stage/inspect_container.h"
 
 /* Between our own deadline's end and the runtime's. */
 #define TIMEOUT_RESERVE_SECONDS 5U
@@ -100,6 +101,9 @@ static int edit(const struct cli *cli, const struct request *request,
 		.n_gpus = outcome->selection.n_gpus,
 		.host_root = request->host_root,
 		.is_rootless = !caller.has_all_ids || caller.uid != 0,
+		.are_volumes_sure =
+			inspect_volumes(parsed->config.root_path, parsed->edit.mounts,
+					parsed->edit.n_mounts),
 		.hook_path = own_path,
 		.hook_args = hook_args,
 		.hook_timeout =

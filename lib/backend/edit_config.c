@@ -185,10 +185,13 @@ static int find_device(const struct additions *additions, const struct plan_node
 
 /* A volume above the place: a runtime would make the node in
    there, on the host. Our hook looks closer. */
-static bool is_in_volume(const struct additions *additions, const char *path)
+static bool may_be_in_volume(const struct additions *additions, const char *path)
 {
 	const struct config_edit *edit = additions->target->edit;
 
+	if (!additions->target->are_volumes_sure) {
+		return true;
+	}
 	for (size_t i = 0; i < edit->n_mounts; i++) {
 		const struct config_mount *mount = &edit->mounts[i];
 
@@ -228,7 +231,7 @@ static int place_node(struct additions *additions, const struct plan_node *node,
 		return 0;
 	}
 	/* In a user namespace the runtime cannot make nodes, but our hook can. */
-	if (is_in_volume(additions, node->ctr.text) ||
+	if (may_be_in_volume(additions, node->ctr.text) ||
 	    (node->is_private && additions->target->ctr->has_user_namespace)) {
 		return 0;
 	}

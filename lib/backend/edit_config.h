@@ -31,6 +31,7 @@ struct edit_config_target {
 	size_t n_gpus;
 	const char *host_root; /* where the plan's host paths are: "/" */
 	bool is_rootless;
+	bool are_volumes_sure; /* inspect_volumes(): no link leads one elsewhere */
 
 	/* Our hook, as it would be registered. */
 	const char *hook_path;
@@ -48,6 +49,9 @@ struct edit_config_target {
  *
  * With a user namespace, the container's or our own, nodes are bind mounts: nobody can
  * make them there. Rootless there are no rules: no device filter is there either.
+ *
+ * A node that would be made in a volume is left to our hook; so is each one if it is not
+ * sure where the volumes are.
  *
  * Doing it twice adds no node, mount, rule or group twice. A variable is added each time,
  * of two the last one counts; and so is a hook of somebody else.

@@ -3,7 +3,9 @@
 
 #include "stage/inspect_container.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -120,6 +122,52 @@ void inspect_container(const char *rootfs_path, bool is_rootless, struct contain
 		return;
 	}
 	inspect(root_fd, ctr);
+}
+
+/* Nothing there is fine: the runtime makes what is missing. */
+static bool is_without_links(int root_fd, const char *path)
+{
+	autoclose int fd = -1;
+
+	path += strspn(path, "/");
+	fd = sys_openat2(root_fd, *path ? path : ".", O_PATH, 0,
+			 RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	return fd >= 0 || errno == ENOENT;
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+static bool is_below_another(const struct config_mount *mounts, size_t n, size_t index)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (mounts[i].is_bind &&
+		    is_below(mounts[index].destination, mounts[i].destination)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts, size_t n)
+{
+	autoclose int root_fd = -1;
+
+	if (rootfs_path[0] == '/') {
+		root_fd = sys_openat2(AT_FDCWD, rootfs_path, O_PATH | O_DIRECTORY, 0, 0);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (mounts[i].is_bind &&
+		    (root_fd < 0 || is_below_another(mounts, n, i) ||
+		     !is_without_links(root_fd, mounts[i].destination))) {
+			return false;
+		}
+	}
+	return true;
 }
 
 void inspect_no_container(struct container *ctr)

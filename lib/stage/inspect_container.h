@@ -12,8 +12,10 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "model/container.h"
+#include "oci/config_edit.h"
 
 /**
  * inspect_container() - Find the library directories of a root
@@ -26,6 +28,20 @@
  * make our mounts writable, and the files are the host's.
  */
 void inspect_container(const char *rootfs_path, bool is_rootless, struct container *ctr);
+
+/**
+ * inspect_volumes() - Is each volume where its name says?
+ * @rootfs_path: as for inspect_container()
+ * @mounts:	of config.json; only bind mounts are looked at
+ *
+ * A link of the image may lead a volume anywhere in the root, below /dev for instance,
+ * where nobody would look for it by its name; and a volume may have such links for one
+ * that is mounted below it.
+ *
+ * Return: false: not sure, also where the root's path is relative or cannot be opened.
+ */
+bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts,
+		     size_t n);
 
 /* For a request without a container: what is most common, Debian's. */
 void inspect_no_container(struct container *ctr);

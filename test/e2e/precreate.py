@@ -343,6 +343,29 @@ class Suite:
 
     # ---- what is refused -----------------------------------------------------------------
 
+    def an_image_leads_a_volume_below_dev(self):
+        """By its name the volume is beside /dev. The runtime would make the node in it."""
+        root = f"{sandbox.WORK}/root"
+        os.makedirs(f"{root}/data/plain")
+        os.symlink("/dev", f"{root}/foo")
+        os.symlink("/dev/dri", f"{root}/bar")
+        problems = []
+        for places, is_left in ((["/data/plain"], False), (["/data/missing"], False),
+                                (["/foo/dri"], True), (["/bar"], True),
+                                (["/data/plain", "/data/plain/dri"], True)):
+            got = self.edit(minimal(
+                root={"path": root},
+                mounts=[{"destination": place, "source": "/v", "type": "bind"}
+                        for place in places]))
+            if ("devices" not in got["linux"]) != is_left:
+                problems.append(f"{places}: {got['linux']}")
+            if is_left and "createRuntime" not in got["hooks"]:
+                problems.append(f"{places}: nobody makes the nodes")
+        got = self.edit(minimal(mounts=[{"destination": "/x", "source": "/v", "type": "bind"}]))
+        if "devices" in got["linux"]:
+            problems.append(f"a root that is not known: {got['linux']}")
+        return problems
+
     def another_device_at_the_place(self):
         other = {"path": "/dev/kfd", "type": "c", "major": 10, "minor": 7}
         return self.refuses(

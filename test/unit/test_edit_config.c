@@ -56,6 +56,7 @@ static void set_up(struct situation *now, const char *members)
 		.gpus = now->gpus,
 		.n_gpus = 1,
 		.host_root = "/",
+		.are_volumes_sure = true,
 		.hook_path = "/bin/h",
 		.hook_args = now->args,
 		.hook_timeout = 15,
@@ -318,6 +319,19 @@ Test(edit_config, a_node_in_a_volume_is_left_to_the_hook)
 		add_node(&now);
 		expect(&now, wanted);
 	}
+}
+
+/* A link of the image's may lead one above the place. */
+Test(edit_config, a_node_is_left_to_the_hook_if_it_is_not_sure_where_volumes_are)
+{
+	struct situation now = {0};
+
+	set_up(&now, "'linux':{" DENY "}");
+	now.target.are_volumes_sure = false;
+	add_node(&now);
+	expect(&now, CHOSEN ",'linux':{'resources':{'devices':[{'allow':false,"
+			    "'access':'rwm'}," RULE
+			    "]}},'hooks':{'createRuntime':[" OUR_HOOK "]}");
 }
 
 Test(edit_config, a_tmpfs_above_or_a_volume_beside_is_none)
