@@ -132,7 +132,7 @@ static int choose_and_keep(const struct host *host, const struct request *reques
 				&outcome->selection, err);
 	}
 	if (r == 0) {
-		r = check_policy_gpus(&settings->policy, request->file.path,
+		r = check_policy_gpus(&settings->policy, request->file.path, spec,
 				      &outcome->selection, err);
 	}
 	if (r == 0 && purpose == OUTCOME_TO_APPLY) {

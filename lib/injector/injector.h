@@ -37,6 +37,9 @@ struct gpu_injector {
 	const char *const *drivers;
 	/* "modprobe amdgpu": what binds one. */
 	const char *load_advice;
+	/* A bit (1 << enum gpu_capability): the one that a container gets the render
+	   nodes of the vendor's GPUs for; 0: it always gets them. */
+	uint32_t render_capability;
 
 	/* Looks at the host, appends GPUs. Driver not there = no GPUs, not an error.
 	   Never opens a GPU node. A DRM device that @inv has already is left alone. */

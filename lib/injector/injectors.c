@@ -97,6 +97,13 @@ const struct gpu_injector *injectors_find_serving(const struct gpu_spec *spec,
 	return injectors_find(is_by_id_alone ? gpu->vendor : spec->vendor);
 }
 
+uint32_t injectors_find_evaded(const struct gpu_spec *spec, const struct gpu *gpu)
+{
+	const struct gpu_injector *own = injectors_find(gpu->vendor);
+
+	return injectors_find_serving(spec, gpu) == own ? 0 : own->render_capability;
+}
+
 /* One vendor at most has files: an inventory holds one driver's. */
 static const struct gpu_injector *find_with_files(const struct gpu_spec *spec,
 						  const struct gpu *const *gpus, size_t n)

@@ -47,6 +47,16 @@ const struct gpu_injector *injectors_find_serving(const struct gpu_spec *spec,
 						  const struct gpu *gpu);
 
 /**
+ * injectors_find_evaded() - What a request by another name would give unasked
+ *
+ * By a name that is no vendor's a container gets any GPU's render node.
+ *
+ * Return: the capability, as a bit, that the GPU's own vendor gives its render node for;
+ * 0: none is needed, or it is the vendor that serves it.
+ */
+uint32_t injectors_find_evaded(const struct gpu_spec *spec, const struct gpu *gpu);
+
+/**
  * injectors_find_files() - Look for the files of the drivers of GPUs
  * @inv:	owns what is found; its GPUs of that driver get it
  * @gpus:	the chosen ones, of @inv

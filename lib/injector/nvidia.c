@@ -441,6 +441,7 @@ const struct gpu_injector nvidia_injector = {
 	.pci_vendor = PCI_VENDOR_NVIDIA,
 	.drivers = drivers,
 	.load_advice = "modprobe nvidia",
+	.render_capability = 1U << GPU_CAPABILITY_GRAPHICS,
 	.probe = probe,
 	.find_files = nvidia_find_files,
 	.cdi_kind = NVIDIA_CDI_KIND,

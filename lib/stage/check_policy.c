@@ -6,6 +6,10 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "injector/injectors.h"
+
+/* In the place of an address. */
+#define NO_PCI "no PCI address"
 
 int check_policy_request(const struct policy *policy, const char *file,
 			 struct gpu_spec *spec, uint32_t *ret_left_out, struct err *err)
@@ -43,14 +47,35 @@ static size_t count_vendor(const struct selection *selection, size_t last)
 	return n;
 }
 
+static int check_capability(const struct policy *policy, const char *file,
+			    const struct gpu_spec *spec, const struct gpu *gpu,
+			    struct err *err)
+{
+	uint32_t missing = injectors_find_evaded(spec, gpu) & ~policy->capabilities;
+
+	for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+		if (missing & 1U << i) {
+			return err_set(
+				err, EPERM,
+				"check policy: %s:%u (%s): its render node is for "
+				"capability '%s', and capabilities does not list that "
+				"in '%s'; ask for %s",
+				gpu->vendor, gpu->index, gpu->pci ? gpu->pci : NO_PCI,
+				gpu_capability_names[i], file, gpu->vendor);
+		}
+	}
+	return 0;
+}
+
 int check_policy_gpus(const struct policy *policy, const char *file,
-		      const struct selection *selection, struct err *err)
+		      const struct gpu_spec *spec, const struct selection *selection,
+		      struct err *err)
 {
 	for (size_t i = 0; i < selection->n_gpus; i++) {
 		const struct gpu *gpu = selection->gpus[i];
 		const struct policy_vendor *rule =
 			policy_find_vendor(policy, gpu->vendor);
-		const char *pci = gpu->pci ? gpu->pci : "no PCI address";
+		const char *pci = gpu->pci ? gpu->pci : NO_PCI;
 
 		if (!rule && !policy->allows_others) {
 			return err_set(err, EPERM,
@@ -70,6 +95,9 @@ int check_policy_gpus(const struct policy *policy, const char *file,
 				       "check policy: %s:%u (%s): vendors.%s.devices "
 				       "does not list it in '%s'",
 				       gpu->vendor, gpu->index, pci, rule->name, file);
+		}
+		if (check_capability(policy, file, spec, gpu, err) < 0) {
+			return -err->code;
 		}
 	}
 	return 0;

@@ -33,7 +33,8 @@ int check_policy_request(const struct policy *policy, const char *file,
  * @err:	EPERM, naming the first GPU that may not, the rule and the file
  */
 int check_policy_gpus(const struct policy *policy, const char *file,
-		      const struct selection *selection, struct err *err);
+		      const struct gpu_spec *spec, const struct selection *selection,
+		      struct err *err);
 
 /* Warns of default capabilities that the policy has left out, if it has any. */
 void check_policy_warn(uint32_t left_out, const char *file, struct plan *plan);

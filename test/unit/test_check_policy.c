@@ -133,11 +133,16 @@ static void add_vendor(struct policy *policy, const char *name, uint32_t max,
 	policy_take_vendor(policy, &vendor);
 }
 
+/* By its id: each GPU is served by its own vendor. */
+static char *ids[] = {pci_a};
+static const struct gpu_spec spec = {.devices = ids, .n_devices = 1};
+
 static void expect_refused(const struct policy *policy, const char *message)
 {
 	struct err err = {0};
 
-	cr_assert_eq(check_policy_gpus(policy, FILE_NAME, &selection, &err), -EPERM);
+	cr_assert_eq(check_policy_gpus(policy, FILE_NAME, &spec, &selection, &err),
+		     -EPERM);
 	cr_assert_str_eq(err.msg, message);
 }
 
@@ -145,8 +150,8 @@ static void expect_allowed(const struct policy *policy)
 {
 	struct err err = {0};
 
-	cr_assert_eq(check_policy_gpus(policy, FILE_NAME, &selection, &err), 0, "%s",
-		     err.msg);
+	cr_assert_eq(check_policy_gpus(policy, FILE_NAME, &spec, &selection, &err), 0,
+		     "%s", err.msg);
 }
 
 Test(check_policy, without_a_rule_the_default_decides)
@@ -213,4 +218,35 @@ Test(check_policy, a_rule_in_upper_case_is_a_rule)
 	expect_refused(&policy,
 		       "check policy: amd:0 (0000:03:00.0): vendors.AMD.max is 0 "
 		       "in '" FILE_NAME "'");
+}
+
+static char nvidia[] = "nvidia";
+static const struct gpu card = {.vendor = nvidia, .index = 0, .pci = pci_a};
+
+static int check_card(const char *vendor, uint32_t allowed, struct err *err)
+{
+	autofree char *name = xstrdup(vendor);
+	const struct gpu_spec by_name = {.vendor = name, .has_vendor = true};
+	const struct gpu *cards[] = {&card};
+	const struct selection chosen = {.gpus = cards, .n_gpus = 1};
+	struct policy policy;
+
+	policy_allow_all(&policy);
+	policy.capabilities = allowed;
+	return check_policy_gpus(&policy, FILE_NAME, &by_name, &chosen, err);
+}
+
+/* NVIDIA's render node is for graphics; by a name that is no vendor's,
+   any GPU's is given. */
+Test(check_policy, capability_is_not_evaded_by_another_name)
+{
+	struct err err = {0};
+
+	cr_expect_eq(check_card("nvidia", COMPUTE, &err), 0);
+	cr_expect_eq(check_card("foo", COMPUTE | GRAPHICS, &err), 0);
+	cr_expect_eq(check_card("foo", COMPUTE, &err), -EPERM);
+	cr_expect_str_eq(err.msg,
+			 "check policy: nvidia:0 (0000:03:00.0): its render node is for "
+			 "capability 'graphics', and capabilities does not list that in "
+			 "'" FILE_NAME "'; ask for nvidia");
 }
