@@ -77,6 +77,8 @@ Test(ledger_text, empty_text_is_an_empty_ledger)
 	cleanup(holders_clearp) struct holders holders = {0};
 
 	read_text("", &holders);
+	cr_expect_eq(holders.n, 0);
+	holders_clear(&holders);
 	read_text(HEADER, &holders);
 	cr_expect_eq(holders.n, 0);
 }
