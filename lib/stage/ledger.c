@@ -143,7 +143,10 @@ int ledger_open(const char *dir, bool may_make, struct ledger *ret, struct err *
 
 /* Not flock(), which whoever may read the file can take: a container that sees the host's
    /run, read-only, could keep all others from starting. This one needs a descriptor that
-   may write. */
+   may write; the one for reading, which would be in its way as well, a file that may be
+   read, so this one may not. CAP_DAC_OVERRIDE is above that: see specs/security.md. */
+#define LOCK_MODE 0200
+
 static int set_lock(int fd, short type)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
@@ -157,8 +160,8 @@ int ledger_lock(struct ledger *ledger, struct err *err)
 	long long waited_ms;
 
 	if (ledger->lock_fd < 0) {
-		ledger->lock_fd = sys_openat2(ledger->dir_fd, LOCK, O_RDWR | O_CREAT,
-					      0600, RESOLVE_LEDGER);
+		ledger->lock_fd = sys_openat2(ledger->dir_fd, LOCK, O_WRONLY | O_CREAT,
+					      LOCK_MODE, RESOLVE_LEDGER);
 	}
 	if (ledger->lock_fd < 0) {
 		return err_sys(err, errno, "open '%s/" LOCK "'", ledger->dir);
@@ -191,11 +194,19 @@ int ledger_load(struct ledger *ledger, struct err *err)
 {
 	autofree char *what = xasprintf("ledger '%.400s/" LEDGER "'", ledger->dir);
 	struct bytes text = {0};
-	autoclose int fd =
-		sys_openat2(ledger->dir_fd, LEDGER, O_RDONLY, 0, RESOLVE_LEDGER);
+	/* O_NONBLOCK: somebody's lease on it (fcntl(2), F_SETLEASE) would be waited for,
+	   under the lock. */
+	autoclose int fd = sys_openat2(ledger->dir_fd, LEDGER, O_RDONLY | O_NONBLOCK, 0,
+				       RESOLVE_LEDGER);
 	int r;
 
 	holders_clear(&ledger->holders);
+	if (fd < 0 && errno == EAGAIN) {
+		return err_set(err, EAGAIN,
+			       "open %s: a process has a lease on it; find it: fuser "
+			       "'%.400s/" LEDGER "'",
+			       what, ledger->dir);
+	}
 	if (fd < 0) {
 		return errno == ENOENT ? 0 : err_sys(err, errno, "open %s", what);
 	}

@@ -732,3 +732,39 @@ Test(ledger, process_that_has_ended_cannot_hold)
 	cr_expect_eq(ledger_identify(&ledger, pid, &init, &err), -ESRCH);
 	cr_expect(strstr(err.msg, "it has ended"), "%s", err.msg);
 }
+
+/* Who may read the file could lock it for reading, which is in the way of our lock. */
+Test(ledger, the_lock_may_not_be_read)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *lock = xasprintf("%s/lock", dir);
+	struct err err = {0};
+	struct stat st;
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_lock(&ledger, &err), 0, "%s", err.msg);
+	cr_assert_eq(stat(lock, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0200);
+}
+
+/* A container's root that sees the file may take one, and give it back when it likes. */
+Test(ledger, a_lease_is_not_waited_for)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *wanted =
+		xasprintf("open ledger '%s': a process has a lease on it; find it: fuser "
+			  "'%s'",
+			  file, file);
+	struct err err = {0};
+	autoclose int fd = -1;
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	/* It tells its holder by SIGIO, which would kill. */
+	(void)signal(SIGIO, SIG_IGN);
+	cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	cr_expect_eq(ledger_load(&ledger, &err), -EAGAIN);
+	cr_expect_str_eq(err.msg, wanted);
+}
