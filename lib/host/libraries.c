@@ -3,6 +3,7 @@
 
 #include "host/libraries.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,7 @@ void libraries_clear(struct libraries *list)
 		free(list->library[i].dev_name);
 	}
 	free(list->library);
+	free(list->unread);
 	*list = (struct libraries){0};
 }
 
@@ -74,15 +76,26 @@ static char *find_dev_name(const struct names *names, const char *name)
 	return names_have(names, dev_name) ? steal_ptr(&dev_name) : NULL;
 }
 
+/* What open() and elf_read_library() say of something that only has a library's name. */
+static bool is_of_no_library(int r)
+{
+	return r == -ENOEXEC || r == -ENOENT || r == -ENOTDIR || r == -ELOOP ||
+	       r == -EINVAL || r == -ENXIO;
+}
+
 static void add_library(const struct scan *scan, const char *name, struct libraries *list)
 {
 	struct elf_library elf = {0};
 	autofree char *path = NULL;
 	autoclose int fd = host_dir_open_file(scan->dir, name, &path);
 	uint16_t machine = scan->search->bits == 64 ? elf_machine_64 : elf_machine_32;
+	int r = fd < 0 ? fd : elf_read_library(fd, &elf);
 
-	if (fd < 0 || elf_read_library(fd, &elf) < 0 || elf.bits != scan->search->bits ||
-	    elf.machine != machine) {
+	if (r < 0 && !is_of_no_library(r) && !list->unread) {
+		list->unread = xasprintf("%s/%s", scan->dir->path, name);
+		list->unread_code = -r;
+	}
+	if (r < 0 || elf.bits != scan->search->bits || elf.machine != machine) {
 		return;
 	}
 	list->library = xgrow(list->library, list->n, sizeof(*list->library));

@@ -22,6 +22,9 @@ struct library {
 struct libraries {
 	struct library *library;
 	size_t n;
+	/* The first that could not be read, though it is there, by its path; or NULL. */
+	char *unread;
+	int unread_code; /* errno */
 };
 
 void libraries_clear(struct libraries *list);
@@ -43,8 +46,8 @@ struct library_search {
  * @ret:	libraries for this machine, in the order of the directories, then of
  *		names; of two with one name the first. Added to what it has
  *
- * What cannot be read, or is no library of the right kind, is passed over: a host's
- * directories may hold anything.
+ * What is no library of the right kind is passed over: a host's directories may hold
+ * anything. So is what cannot be read, but of that `unread` tells.
  */
 void host_find_libraries(const struct host *root, const struct library_search *search,
 			 struct libraries *ret);

@@ -288,6 +288,10 @@ static void find_libraries(const struct finder *finder, const struct dirs *dirs,
 	for (size_t i = 0; i < list.n; i++) {
 		add_library(finder, &list.library[i], kind);
 	}
+	if (list.unread) {
+		driver_files_warn(finder->files, "library '%s' is left out: %s",
+				  list.unread, strerror(list.unread_code));
+	}
 }
 
 static void find_all_libraries(const struct finder *finder, bool wants_32)

@@ -2,6 +2,9 @@
 /* test_libraries.c - lib/host/libraries.c */
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -104,4 +107,36 @@ Test(libraries, host_without_any_has_none)
 {
 	find(64);
 	cr_expect_eq(list.n, 0);
+}
+
+/* A lease stands in for all that open() and read() may say. */
+Test(libraries, one_that_cannot_be_read_is_told)
+{
+	autofree char *path = xasprintf("%s/usr/lib/liba.so.1", made.root);
+	autoclose int fd = -1;
+
+	made_library(&made, "/usr/lib/liba.so.1", "liba.so.1", 64);
+	made_library(&made, "/usr/lib/libb.so.1", "libb.so.1", 64);
+	made_file(&made, "/usr/lib/libc.so.1", "no library");
+	(void)signal(SIGIO, SIG_IGN);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	find(64);
+	cr_assert_eq(list.n, 1);
+	cr_expect_str_eq(list.library[0].name, "libb.so.1");
+	cr_assert_not_null(list.unread);
+	cr_expect_str_eq(list.unread, "/usr/lib/liba.so.1");
+	cr_expect_eq(list.unread_code, EAGAIN);
+}
+
+Test(libraries, what_only_has_a_librarys_name_is_no_fault)
+{
+	made_file(&made, "/usr/lib/liba.so.1", "no library");
+	made_dir(&made, "/usr/lib/libb.so.1");
+	made_link(&made, "/usr/lib/libc.so.1", "nowhere");
+	made_link(&made, "/usr/lib/libd.so.1", "libd.so.1");
+	find(64);
+	cr_expect_eq(list.n, 0);
+	cr_expect_null(list.unread);
 }

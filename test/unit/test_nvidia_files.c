@@ -2,6 +2,8 @@
 /* test_nvidia_files.c - lib/injector/nvidia_files.c; most of it is in test/cases */
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +129,29 @@ Test(nvidia_files, directory_that_only_the_loaders_cache_names)
 	cr_assert_eq(files.n_files, 1);
 	cr_expect_str_eq(files.files[0].host_path, "/opt/odd/libcuda.so.580.95.05");
 	cr_expect_eq(files.n_warnings, 0);
+}
+
+/* A container without CUDA must not come as a surprise. A lease stands in for all that
+   keeps one from being read. */
+Test(nvidia_files, library_that_cannot_be_read_is_a_warning)
+{
+	autofree char *path = xasprintf("%s/usr/lib/libcuda.so.580.95.05", made.root);
+	autoclose int fd = -1;
+
+	made_file(&made, VERSION_FILE, "NVRM version: 580.95.05\n");
+	made_library(&made, "/usr/lib/libcuda.so.580.95.05", "libcuda.so.1", 64);
+	made_library(&made, "/usr/lib/libnvidia-ptxjitcompiler.so.580.95.05",
+		     "libnvidia-ptxjitcompiler.so.1", 64);
+	(void)signal(SIGIO, SIG_IGN);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	find();
+	cr_expect_eq(files.n_files, 1);
+	cr_assert_eq(files.n_warnings, 1);
+	cr_expect_str_eq(files.warnings[0],
+			 "library '/usr/lib/libcuda.so.580.95.05' is left out: Resource "
+			 "temporarily unavailable");
 }
 
 Test(nvidia_files, cache_entries_that_are_none_of_the_drivers)
