@@ -320,6 +320,8 @@ static int add_mig_devices(const struct host *host, const struct driver *driver,
 		}
 		gpu->partition = (int)i;
 		gpu->partition_name = xasprintf("%u:%zu", number, i);
+		gpu->partition_key = xasprintf("gi%u/ci%u", list.device[i].gpu_instance,
+					       list.device[i].compute_instance);
 		fill_mig_device(host, driver, &inv->gpus[parent], text, &list.device[i],
 				gpu);
 	}

@@ -70,9 +70,11 @@ char *gpu_key(const struct gpu *gpu)
 			     : gpu->n_nodes > 0 ? gpu->nodes[0].path
 						: gpu->model;
 
-	return gpu->partition == NO_PARTITION
-		       ? xstrdup(device)
-		       : xasprintf("%s/%d", device, gpu->partition);
+	if (gpu->partition == NO_PARTITION) {
+		return xstrdup(device);
+	}
+	return gpu->partition_key ? xasprintf("%s/%s", device, gpu->partition_key)
+				  : xasprintf("%s/%d", device, gpu->partition);
 }
 
 /* A device's own path may have slashes in it, but it does not begin with its own key. */

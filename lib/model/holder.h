@@ -5,7 +5,8 @@
  *
  * What the ledger says (stage/ledger.h), as plain data: one holder is one GPU of one
  * container. A GPU is named by what it is and not by its index, which changes when
- * another GPU goes: its PCI address, and behind a slash the partition: "0000:c1:00.0/2".
+ * another GPU goes: its PCI address, and behind a slash the partition: "0000:c1:00.0/2",
+ * "0000:3b:00.0/gi11/ci0".
  */
 
 #include <stdbool.h>

@@ -99,6 +99,7 @@ static void gpu_clear(struct gpu *gpu)
 	free(gpu->model);
 	free(gpu->driver);
 	free(gpu->partition_name);
+	free(gpu->partition_key);
 	free(gpu->unusable_reason);
 	for (size_t i = 0; i < gpu->n_nodes; i++) {
 		device_node_clear(&gpu->nodes[i]);

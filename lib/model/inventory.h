@@ -74,6 +74,9 @@ struct gpu {
 	int partition; /* number within the parent GPU, or NO_PARTITION */
 	/* How the vendor's own tools name a partition, "0:1", or NULL: they do not. */
 	char *partition_name;
+	/* What a partition is, where its number becomes another's when one before it
+	   goes: "gi11/ci0"; or NULL: it is its number. */
+	char *partition_key;
 	int numa_node; /* or NUMA_NODE_UNKNOWN */
 	bool can_compute;
 	/* Its driver takes a program to be allowed every GPU that the device cgroup

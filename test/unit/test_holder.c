@@ -16,6 +16,7 @@ static void expect_key(const struct gpu *gpu, const char *wanted)
 Test(holder, key_is_the_address_and_the_partition)
 {
 	char pci[] = "0000:c1:00.0";
+	char key[] = "gi11/ci0";
 	struct gpu gpu = {.pci = pci, .partition = NO_PARTITION};
 
 	expect_key(&gpu, "0000:c1:00.0");
@@ -23,6 +24,9 @@ Test(holder, key_is_the_address_and_the_partition)
 	expect_key(&gpu, "0000:c1:00.0/0");
 	gpu.partition = 12;
 	expect_key(&gpu, "0000:c1:00.0/12");
+	gpu.partition_key = key;
+	expect_key(&gpu, "0000:c1:00.0/gi11/ci0");
+	cr_expect(gpu_key_overlaps("0000:c1:00.0", "0000:c1:00.0/gi11/ci0"));
 }
 
 Test(holder, key_without_an_address_is_the_path_else_the_node)

@@ -138,6 +138,8 @@ Test(nvidia, device_minor_names_the_node_not_the_order)
 	cr_assert_str_eq(gpu_find_node(&inv.gpus[1], DEVICE_GPU)->path, "/dev/nvidia0");
 }
 
+#define MIG "/proc/driver/nvidia/capabilities/gpu0/mig/"
+
 static void make_mig_device(unsigned int gpu_minor)
 {
 	autofree char *dir =
@@ -168,6 +170,28 @@ Test(nvidia, mig_devices_are_numbered_in_the_order_of_the_bus)
 			 "split into MIG devices; ask for those, 0:0 and on");
 	cr_assert_str_eq(inv.gpus[4].pci, "10000:01:00.0");
 	cr_assert_str_eq(inv.gpus[4].partition_name, "1:0");
+}
+
+static void expect_partition(const struct gpu *gpu, const char *name, const char *key)
+{
+	cr_assert_not_null(gpu->partition_name);
+	cr_expect_str_eq(gpu->partition_name, name);
+	cr_expect_str_eq(gpu->partition_key, key);
+}
+
+/* Its number changes when an instance before it goes, and whoever holds it goes on. */
+Test(nvidia, mig_device_is_kept_by_its_instances)
+{
+	made_file(&made, MIG "gi1/access", "DeviceFileMinor: 12\n");
+	made_file(&made, MIG "gi1/ci0/access", "DeviceFileMinor: 13\n");
+	made_file(&made, MIG "gi11/access", "DeviceFileMinor: 102\n");
+	made_file(&made, MIG "gi11/ci2/access", "DeviceFileMinor: 105\n");
+	make_majors("195 nvidia\n507 nvidia-caps\n");
+	make_gpu(GPU_PCI, 0);
+	cr_assert_eq(nvidia_injector.probe(&made.host, &inv, &err), 0);
+	cr_assert_eq(inv.n_gpus, 3);
+	expect_partition(&inv.gpus[1], "0:0", "gi1/ci0");
+	expect_partition(&inv.gpus[2], "0:1", "gi11/ci2");
 }
 
 Test(nvidia, older_driver_is_named_nvidia_frontend)
