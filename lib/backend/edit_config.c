@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/json_guard.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "model/choice.h"
 
@@ -48,42 +49,6 @@ static int add(struct additions *additions, enum place_id id, json_t *value,
 
 /* ---- paths ------------------------------------------------------------------------- */
 
-/* Skips what says nothing: slashes and ".". Return: the next component, *len bytes. */
-static const char *next_part(const char *path, size_t *len)
-{
-	do {
-		path += strspn(path, "/");
-		*len = strcspn(path, "/");
-		if (*len != 1 || *path != '.') {
-			return path;
-		}
-		path++;
-	} while (true);
-}
-
-enum relation { PATH_APART, PATH_SAME, PATH_ABOVE };
-
-/* How is @other, as somebody wrote it, to @path? With ".." in it there is no telling; no
-   engine writes that. */
-static enum relation relate(const char *other, const char *path)
-{
-	for (;;) {
-		size_t other_len;
-		size_t len;
-
-		other = next_part(other, &other_len);
-		path = next_part(path, &len);
-		if (other_len == 0) {
-			return len == 0 ? PATH_SAME : PATH_ABOVE;
-		}
-		if (other_len != len || strncmp(other, path, len) != 0) {
-			return PATH_APART;
-		}
-		other += other_len;
-		path += len;
-	}
-}
-
 static char *host_path(const struct additions *additions, const char *path)
 {
 	const char *root = additions->target->host_root;
@@ -112,10 +77,10 @@ static int find_mount(const struct additions *additions, const char *destination
 	for (size_t i = 0; i < edit->n_mounts; i++) {
 		const struct config_mount *mount = &edit->mounts[i];
 
-		if (relate(mount->destination, destination) != PATH_SAME) {
+		if (path_relate(mount->destination, destination) != PATH_SAME) {
 			continue;
 		}
-		if (!mount->is_bind || relate(mount->source, source) != PATH_SAME) {
+		if (!mount->is_bind || path_relate(mount->source, source) != PATH_SAME) {
 			return err_set(err, EEXIST,
 				       "place '%s' of the container: config.json mounts "
 				       "'%.200s' there, and '%s' belongs there; do not "
@@ -165,7 +130,7 @@ static int find_device(const struct additions *additions, const struct plan_node
 	for (size_t i = 0; i < edit->n_devices; i++) {
 		const struct config_device *device = &edit->devices[i];
 
-		if (relate(device->path, node->ctr.text) != PATH_SAME) {
+		if (path_relate(device->path, node->ctr.text) != PATH_SAME) {
 			continue;
 		}
 		/* 'u' is 'c', unbuffered. */
@@ -195,7 +160,8 @@ static bool may_be_in_volume(const struct additions *additions, const char *path
 	for (size_t i = 0; i < edit->n_mounts; i++) {
 		const struct config_mount *mount = &edit->mounts[i];
 
-		if (mount->is_bind && relate(mount->destination, path) == PATH_ABOVE) {
+		if (mount->is_bind &&
+		    path_relate(mount->destination, path) == PATH_ABOVE) {
 			return true;
 		}
 	}
@@ -380,9 +346,9 @@ static int collect(const struct plan *plan, struct additions *additions, struct 
 		}
 	}
 	for (size_t i = 0; i < plan->n_mounts; i++) {
-		bool is_left =
-			plan->own_dir &&
-			relate(plan->own_dir, plan->mounts[i].ctr.text) == PATH_ABOVE;
+		bool is_left = plan->own_dir &&
+			       path_relate(plan->own_dir, plan->mounts[i].ctr.text) ==
+				       PATH_ABOVE;
 
 		if (!is_left && add_mount(additions, &plan->mounts[i], err) < 0) {
 			return -err->code;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/syscalls.h"
 
 /*
@@ -135,18 +136,12 @@ static bool is_without_links(int root_fd, const char *path)
 	return fd >= 0 || errno == ENOENT;
 }
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && path[len] == '/';
-}
-
 static bool is_below_another(const struct config_mount *mounts, size_t n, size_t index)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (mounts[i].is_bind &&
-		    is_below(mounts[index].destination, mounts[i].destination)) {
+		    path_relate(mounts[i].destination, mounts[index].destination) ==
+			    PATH_ABOVE) {
 			return true;
 		}
 	}
@@ -162,7 +157,8 @@ bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts,
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (mounts[i].is_bind &&
-		    (root_fd < 0 || is_below_another(mounts, n, i) ||
+		    (root_fd < 0 || path_has_parent(mounts[i].destination) ||
+		     is_below_another(mounts, n, i) ||
 		     !is_without_links(root_fd, mounts[i].destination))) {
 			return false;
 		}

@@ -12,6 +12,7 @@ containers exists only there, in private copies of the files of /etc.
 import json
 import os
 import shutil
+import stat
 import sys
 
 sys.dont_write_bytecode = True
@@ -101,10 +102,24 @@ class Podman:
         driver.add_glibc(root)
         self._build_image("driver")
 
-    def _build_image(self, name, *args):
+    def build_leading(self):
+        """An image with a volume that by its name is nowhere near /dev."""
+        root = f"{sandbox.WORK}/image-leading/root"
+        container.make_rootfs(root)
+        os.symlink("/dev", f"{root}/foo")
+        self._build_image("leading", lines="VOLUME /foo/dri\n")
+
+    def volume_files(self):
+        """{path below the volumes: mode} of what is in all of them."""
+        top = f"{self.home}/storage/volumes"
+        return {os.path.relpath(os.path.join(directory, name), top):
+                os.lstat(os.path.join(directory, name)).st_mode
+                for directory, _, names in os.walk(top) for name in names}
+
+    def _build_image(self, name, *args, lines=""):
         directory = f"{sandbox.WORK}/image-{name}"
         with open(f"{directory}/Containerfile", "w", encoding="utf-8") as file:
-            file.write("FROM scratch\nCOPY root /\n")
+            file.write(f"FROM scratch\nCOPY root /\n{lines}")
         # The cache knows the files alone, and would give the image without its annotation.
         result = self.call("build", "--no-cache", "--quiet", "--tag", name, *args, directory)
         if result.returncode != 0:
@@ -271,6 +286,23 @@ class Suite:
                     any(words not in line for line in lines):
                 problems.append(f"member {is_member}, {options}: the log is {lines}")
         self.podman.groups = []
+        return problems
+
+    def image_that_leads_a_volume_below_dev(self):
+        """No node of a GPU is left in a volume, on the host."""
+        self.podman.build_leading()
+        result = self.podman.run(*self.ask("amd:1"), "--name", "leading", hooks=self.hooks,
+                                 image="leading", removes=False)
+        try:
+            found = self.podman.volume_files()
+        finally:
+            self.podman.call("rm", "--volumes", "leading")
+        problems = [f"in a volume: {path}, mode {mode:o}" for path, mode in found.items()
+                    if stat.S_ISCHR(mode)]
+        if not any(path.endswith("renderD129") for path in found):
+            problems.append(f"the volume was not at /dev/dri: {found}")
+        if result.returncode != 0 or "/dev/dri/renderD129" not in result.stdout:
+            problems.append(f"exit status {result.returncode}: {result.stderr!r}")
         return problems
 
     def exclusive(self):
@@ -566,7 +598,8 @@ class Suite:
         names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key",
-                 "image_that_overrides", "image_that_names_a_file", "driver",
+                 "image_that_overrides", "image_that_names_a_file",
+                 "image_that_leads_a_volume_below_dev", "driver",
                  "driver_through_crun", "driver_readonly_root", "driver_user_namespace",
                  "driver_committed", "driver_by_specification", "exclusive",
                  "some_of_several_amd_gpus"]

@@ -352,7 +352,8 @@ class Suite:
         problems = []
         for places, is_left in ((["/data/plain"], False), (["/data/missing"], False),
                                 (["/foo/dri"], True), (["/bar"], True),
-                                (["/data/plain", "/data/plain/dri"], True)):
+                                (["/data/plain/../../dev"], True),
+                                (["/data/plain/", "//data/plain/dri"], True)):
             got = self.edit(minimal(
                 root={"path": root},
                 mounts=[{"destination": place, "source": "/v", "type": "bind"}

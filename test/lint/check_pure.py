@@ -14,7 +14,7 @@ import re
 import sources
 
 PURE = re.compile(r"lib_model_\w+|lib_stage_(select|match|explain|explain_choice|rivals|build_plan|check_plan|check_access|check_policy|check_subset|take_choice)|"
-                  r"lib_backend_apply_(bpf_machine|devrules|dbus_message|systemd_rules|systemd_unit)|lib_base_(text|ld_cache)")
+                  r"lib_backend_apply_(bpf_machine|devrules|dbus_message|systemd_rules|systemd_unit)|lib_base_(text|path|ld_cache)")
 
 # Ours that a pure file may call besides: errors, memory (which ends the program with a
 # message when there is none), the random seed of jansson's tables, which no answer depends
