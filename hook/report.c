@@ -25,14 +25,18 @@ static const int syslog_priorities[LOG_LEVEL_COUNT] = {
 
 /* ---- opening ----------------------------------------------------------------------- */
 
-static void connect_to_system(struct report *report)
+void report_connect(struct report *report)
 {
 	const struct sockaddr_un address = {.sun_family = AF_UNIX,
 					    .sun_path = "/dev/log"};
-	/* Not blocking: a log daemon that hangs must not hang a container's start. */
-	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	autoclose int fd = -1;
 
-	report->target = LOG_TARGET_SYSLOG;
+	if (!report->has_log || report->was_connected) {
+		return;
+	}
+	report->was_connected = true;
+	/* Not blocking: a log daemon that hangs must not hang a container's start. */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 &&
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
 		report->log_fd = steal_fd(&fd);
@@ -75,6 +79,12 @@ static void note_time(struct report *report)
 		       second / 3600, second / 60 % 60, second % 60);
 }
 
+void report_close_log(struct report *report)
+{
+	cleanup_close(&report->log_fd);
+	report->log_fd = -1;
+}
+
 static int open_file(struct report *report, const char *path, struct err *err)
 {
 	/* O_NONBLOCK: a FIFO that nobody reads must not hang us. */
@@ -99,6 +109,7 @@ static int open_file(struct report *report, const char *path, struct err *err)
 			"runs this; chown it, or name another one",
 			path, st.st_uid);
 	}
+	report_close_log(report);
 	report->log_fd = steal_fd(&fd);
 	note_time(report);
 	return 0;
@@ -116,17 +127,15 @@ int report_open_log(struct report *report, const struct settings *settings,
 	if (report->target == LOG_TARGET_FILE) {
 		r = open_file(report, settings->log_path, err);
 	}
-	if (report->target == LOG_TARGET_SYSLOG || r < 0 ||
-	    (report->target == LOG_TARGET_STDERR && !report->has_stderr)) {
-		connect_to_system(report);
+	if (r < 0 || (report->target == LOG_TARGET_STDERR && !report->has_stderr)) {
+		report->target = LOG_TARGET_SYSLOG;
+	}
+	if (report->target == LOG_TARGET_SYSLOG) {
+		report_connect(report);
+	} else if (report->target != LOG_TARGET_FILE) {
+		report_close_log(report);
 	}
 	return r;
-}
-
-void report_close_log(struct report *report)
-{
-	cleanup_close(&report->log_fd);
-	report->log_fd = -1;
 }
 
 /* ---- writing ----------------------------------------------------------------------- */

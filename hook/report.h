@@ -17,19 +17,29 @@ struct report {
 	enum log_level level;
 	bool has_stderr;	/* else what is written there comes to nobody */
 	bool has_log;		/* messages also go to a log: in the hook */
+	bool was_connected;	/* to the system's log, if there is one: once is enough */
 	enum log_target target; /* of log_fd */
 	int log_fd;		/* or -1: not open */
 	char time[48];		/* of a file's lines: when it was opened, in UTC */
 };
 
 /**
- * report_open_log() - Open the log that the settings name
+ * report_connect() - Connect to the system's log, before anybody
+ * knows whether it is wanted
+ *
+ * What the settings say comes from the parser, when the first filter is in force.
+ *
+ * Should: come before the filters of sandbox.h.
+ */
+void report_connect(struct report *report);
+
+/**
+ * report_open_log() - Open the log that the settings name, or keep the one that is open
  * @settings:	zeroed where there are none yet: the system's log. It is that too where
  *		they say stderr, and there is none
  * @err:	a file that cannot be opened, or is not a regular file of ours; the
  *		log is the system's then
  *
- * Should: come before the filters of sandbox.h.
  * Mustn't: be called in the container's mount namespace, where /dev/log is a stranger's.
  * Where the system has no log, nothing happens.
  */

@@ -81,7 +81,11 @@ static int find_key(const struct cli *cli, const struct request *request, char *
 
 static int confine(void *context, struct err *err)
 {
-	(void)context;
+	struct request *request = context;
+
+	if (request->report) {
+		report_connect(request->report);
+	}
 	return sandbox_enter_host(err);
 }
 
@@ -103,7 +107,7 @@ static int use_the_time(void *context, struct err *err)
 	struct request *request = context;
 	struct err start_err = {0};
 	int start_r = start_cdi_parser(request, &start_err);
-	int r = sandbox_enter_host(err);
+	int r = confine(request, err);
 
 	/* Not before: what the parser says is read in any case, by a confined process. */
 	if (r == 0 && start_r < 0) {
@@ -218,6 +222,7 @@ int request_read_stopped(const struct cli *cli, struct request *request, struct 
 		input = input_of(request);
 		input.state = &state;
 		input.meanwhile = confine;
+		input.context = request;
 		r = parser_run(&input, &request->parsed, err);
 	}
 	bytes_clear(&state);

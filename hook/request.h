@@ -29,6 +29,7 @@ struct request {
 	struct err doubt; /* why the bundle or its config.json may be a stranger's */
 	struct parsed parsed;
 	const char *host_root; /* borrowed */
+	struct report *report; /* borrowed; connected before the first filter; or NULL */
 	bool can_add_groups;   /* to the container's process, by the command's back end */
 	struct host host;      /* opened early, or not */
 	struct cdi_parser cdi_parser;

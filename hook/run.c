@@ -130,6 +130,7 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	int r;
 
 	request.host_root = cli->host_root;
+	request.report = report;
 	deadline_start(SETTINGS_WATCHDOG_SECONDS, REQUEST_GRACE_SECONDS);
 	r = request_read_state(cli, &request, err);
 	if (r == 0 && !request_is_asking(&request)) {

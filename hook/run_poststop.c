@@ -28,6 +28,7 @@ int run_poststop(const struct cli *cli, struct report *report, struct err *err)
 	int r;
 
 	request.host_root = cli->host_root;
+	request.report = report;
 	deadline_start(SETTINGS_WATCHDOG_SECONDS, REQUEST_GRACE_SECONDS);
 	r = request_read_stopped(cli, &request, err);
 	if (r == 0) {

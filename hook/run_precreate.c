@@ -171,6 +171,7 @@ int run_precreate(const struct cli *cli, struct report *report, struct err *err)
 	int r;
 
 	request.host_root = cli->host_root;
+	request.report = report;
 	deadline_start(SETTINGS_WATCHDOG_SECONDS, REQUEST_GRACE_SECONDS);
 	r = find_own_path(own_path, err);
 	if (r == 0) {

@@ -792,6 +792,23 @@ class Suite:
             return [f"/dev/log got {message!r}, standard error {line!r}"]
         return [] if re.match(r"^<\d+>", message) else [f"no priority: {message!r}"]
 
+    def the_log_is_connected_to_before_the_first_filter(self):
+        self.needs_own_calls_only()
+        trace = f"{sandbox.WORK}/trace"
+        problems = []
+        for verb in ("createRuntime", "precreate", "poststop"):
+            with StandIn(self.bundle("amd:1")) as standin:
+                state = standin.bundle.config if verb == "precreate" else standin.state()
+                self.call(state, verb=verb, wrapper=[
+                    "strace", "-o", trace, "-e", "trace=connect,seccomp"])
+            with open(trace, encoding="utf-8") as file:
+                calls = re.findall(r"^(seccomp|connect)\(.*", file.read(), re.MULTILINE)
+            if calls[:2] != ["connect", "seccomp"]:
+                problems.append(f"{verb}: {calls}")
+            if calls.count("connect") != 1:
+                problems.append(f"{verb}: it is connected to more than once: {calls}")
+        return problems
+
     def tests(self):
         names = [name for name, value in vars(Suite).items()
                  if callable(value) and not name.startswith("_") and name not in HELPERS]
