@@ -268,6 +268,107 @@ Test(ld_cache, an_entry_that_points_out_of_the_file_is_left_out)
 	}
 }
 
+/* A file of the new format with a section of names of hwcaps directories.
+   Return: where the names begin. Source: glibc's elf/cache.c and dl-cache.h. */
+static size_t put_hwcaps(struct made *made, const uint32_t *names_at, uint32_t n)
+{
+	uint32_t at;
+
+	put_new(made, 0);
+	while (made->len % 4 != 0) {
+		put(made, "", 1);
+	}
+	at = (uint32_t)made->len;
+	memcpy(made->bytes + 32, &at, sizeof(at));
+	put_u32(made, 0xeaa42174U);
+	put_u32(made, 1);
+	put_u32(made, 1); /* the tag of hwcaps */
+	put_u32(made, 0);
+	put_u32(made, at + 24);
+	put_u32(made, n * 4);
+	for (uint32_t i = 0; i < n; i++) {
+		put_u32(made, names_at[i]);
+	}
+	return at + 24;
+}
+
+static uint32_t get_u32(const struct made *made, size_t at)
+{
+	uint32_t value;
+
+	cr_assert_leq(at + sizeof(value), made->len);
+	memcpy(&value, made->bytes + at, sizeof(value));
+	return value;
+}
+
+Test(ld_cache, names_of_hwcaps_directories_move_with_the_strings)
+{
+	struct ld_cache_entry add[] = {{X86_64, 0, "libb.so", "/b"}};
+	const uint32_t first = 48 + 24 * N_NAMES; /* names[0][0] */
+	const uint32_t names_at[] = {first, first + (uint32_t)strlen(names[0][0]) + 1};
+	struct made made = {0};
+	struct made merged = {0};
+	uint32_t at;
+
+	(void)put_hwcaps(&made, names_at, 2);
+	merge(&made, add, 1, &merged);
+	at = get_u32(&merged, 32);
+	cr_assert_neq(at, 0);
+	cr_expect_eq(at % 4, 0);
+	cr_expect_eq(get_u32(&merged, at), 0xeaa42174U);
+	cr_expect_eq(get_u32(&merged, at + 4), 1);
+	cr_expect_eq(get_u32(&merged, at + 8), 1);
+	cr_expect_eq(get_u32(&merged, at + 20), 8);
+	at = get_u32(&merged, at + 16);
+	cr_expect_eq(at + 8, merged.len, "they end the file");
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t name = get_u32(&merged, at + 4 * i);
+
+		cr_assert_lt(name, merged.len);
+		cr_expect_str_eq(merged.bytes + name, names[0][i]);
+	}
+}
+
+/* The loader would read them. */
+Test(ld_cache, hwcaps_that_are_no_strings_of_the_file_are_left_out)
+{
+	struct ld_cache_entry add[] = {{X86_64, 0, "libb.so", "/b"}};
+	const uint32_t first = 48 + 24 * N_NAMES;
+	const uint32_t wrong[] = {0xffffffffU, 4096, 0, first - 1};
+	struct made merged = {0};
+	struct ld_cache cache;
+	struct err err = {0};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const uint32_t names_at[] = {first, wrong[i]};
+		struct made made = {0};
+
+		(void)put_hwcaps(&made, names_at, 2);
+		merge(&made, add, 1, &merged);
+		cr_expect_eq(get_u32(&merged, 32), 0, "%#x", wrong[i]);
+		cr_assert_eq(ld_cache_open(merged.bytes, merged.len, &cache, &err), 0);
+		cr_expect_eq(cache.n, N_NAMES + 1);
+	}
+}
+
+/* A section that says it is longer than the file, or than any is. */
+Test(ld_cache, hwcaps_without_an_end_are_left_out)
+{
+	struct ld_cache_entry add[] = {{X86_64, 0, "libb.so", "/b"}};
+	const uint32_t first = 48 + 24 * N_NAMES;
+	const uint32_t wrong[] = {8, 0xfffffffcU};
+	struct made merged = {0};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct made made = {0};
+		size_t names_at = put_hwcaps(&made, &first, 1);
+
+		memcpy(made.bytes + names_at - 4, &wrong[i], sizeof(wrong[i]));
+		merge(&made, add, 1, &merged);
+		cr_expect_eq(get_u32(&merged, 32), 0, "%#x", wrong[i]);
+	}
+}
+
 Test(ld_cache, the_old_format_alone_is_not_merged)
 {
 	const struct ld_cache_entry add = {X86_64, 0, "libb.so", "/b"};

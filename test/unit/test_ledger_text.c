@@ -116,6 +116,8 @@ Test(ledger_text, what_is_not_of_the_form_is_refused_with_its_line)
 		"g\tshared\t1\t1\t1\tw%\t/b\n", /* an escape that ends early */
 		"g\tshared\t1\t1\t1\tw%4\t/b\n",
 		"g\tshared\t1\t1\t1\tw%zz\t/b\n",
+		"g\tshared\t1\t1\t1\tw%4g\t/b\n",
+		"g\tshared\t1\t1\t1\tw%g4\t/b\n",
 		"g\tshared\t1\t1\t1\tw%00\t/b\n", /* a NUL would cut it off */
 		"g\tshared\t1\t1\t1\tw\x7f\t/b\n",
 		"g\tshared\t1\t1\t1\tweb\t/b", /* not written to its end */

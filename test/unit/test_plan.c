@@ -193,16 +193,17 @@ Test(plan, same_variable_twice_is_one_and_another_value_is_eexist)
 	cleanup(plan_clearp) struct plan plan = {0};
 	struct err err = {0};
 
-	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
-	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
 	cr_assert_eq(plan_add_env(&plan, "AB=", &err), 0);
-	cr_expect_eq(plan.n_env, 2);
+	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
+	cr_assert_eq(plan_add_env(&plan, "A=1", &err), 0);
+	cr_assert_eq(plan_add_env(&plan, "ABC=", &err), 0);
+	cr_expect_eq(plan.n_env, 3);
 	cr_expect_eq(plan_add_env(&plan, "A=2", &err), -EEXIST);
 	cr_expect(strstr(err.msg, "'A=2'") && strstr(err.msg, "'A=1'"), "%s", err.msg);
 	cr_expect_eq(plan_add_env(&plan, "=1", &err), -EINVAL);
 	cr_expect_eq(plan_add_env(&plan, "A", &err), -EINVAL);
 	cr_expect(strstr(err.msg, "NAME=value"), "%s", err.msg);
-	cr_expect_eq(plan.n_env, 2);
+	cr_expect_eq(plan.n_env, 3);
 }
 
 Test(plan, same_group_twice_is_one)
