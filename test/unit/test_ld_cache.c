@@ -351,6 +351,25 @@ Test(ld_cache, hwcaps_that_are_no_strings_of_the_file_are_left_out)
 	}
 }
 
+/* The room for the output is for 64. */
+Test(ld_cache, more_hwcaps_than_any_machine_has_are_left_out)
+{
+	struct ld_cache_entry add[] = {{X86_64, 0, "libb.so", "/b"}};
+	uint32_t names_at[65];
+
+	for (size_t i = 0; i < 65; i++) {
+		names_at[i] = 48 + 24 * N_NAMES;
+	}
+	for (uint32_t n = 64; n <= 65; n++) {
+		struct made made = {0};
+		struct made merged = {0};
+
+		(void)put_hwcaps(&made, names_at, n);
+		merge(&made, add, 1, &merged);
+		cr_expect_eq(get_u32(&merged, 32) != 0, n == 64, "%u", n);
+	}
+}
+
 /* A section that says it is longer than the file, or than any is. */
 Test(ld_cache, hwcaps_without_an_end_are_left_out)
 {
