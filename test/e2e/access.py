@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 
 import bpf
@@ -30,6 +31,31 @@ def wait_for_program(pid, name, limit):
                 return
         time.sleep(0.005)
     raise TimeoutError(f"process {pid} is not {name} after {limit} s")
+
+
+# A process of a user namespace, with the GPU's nodes in its root, that says what open(2) says.
+# Its ids are 0 there, and a group that is not mapped stays, as podman's keep-groups has it.
+IN_USER_NAMESPACE = """
+import ctypes, errno, os, sys
+libc = ctypes.CDLL(None)
+root, user, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+os.setgroups([int(group) for group in sys.argv[4:]])
+os.setresgid(user, user, user)
+os.setresuid(user, user, user)
+libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: its /proc is its user's
+if libc.unshare(0x10000000):  # CLONE_NEWUSER
+    raise OSError("no user namespace")
+print("unshared", flush=True)
+sys.stdin.readline()
+os.chroot(root)
+try:
+    os.close(os.open(path, os.O_RDWR))
+    print("ok", flush=True)
+except OSError as error:
+    print(errno.errorcode[error.errno], flush=True)
+sys.stdin.readline()
+"""
+KEPT_USER = 1002
 
 
 class Access:
@@ -210,6 +236,60 @@ class Access:
         return self.run_started(
             bundle, lambda pid: self.expect(pid, "permission", "100000:100000"))
 
+    def in_user_namespace(self, groups, look):
+        """look: called with the pid of such a process, and what opening a node gives there"""
+        os.chmod(sandbox.WORK, 0o755)
+        with subprocess.Popen(
+                [sys.executable, "-c", IN_USER_NAMESPACE, self.host, str(KEPT_USER), "/dev/kfd",
+                 *(str(group) for group in groups)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                if process.stdout.readline() != "unshared\n":
+                    return ["the process did not start"]
+                for name in ("uid_map", "gid_map"):
+                    with open(f"/proc/{process.pid}/{name}", "w", encoding="ascii") as file:
+                        file.write(f"0 {KEPT_USER} 1")
+                print(file=process.stdin, flush=True)
+                return look(process.pid, process.stdout.readline().strip())
+            finally:
+                process.kill()
+
+    def kfd_access(self, pid, **kwargs):
+        nodes = json.loads(self.ask(pid, "--json", **kwargs).stdout)["access"]["nodes"]
+        return next(node for node in nodes if node["path"] == "/dev/kfd")
+
+    def access_by_an_unmapped_group(self):
+        """As of podman's keep-groups: it has no number in the container, and counts."""
+        as_user = {"user": KEPT_USER, "group": KEPT_USER}
+
+        def look(pid, real):
+            problems = [] if real in container.ALLOWED else [f"really {real}"]
+            node = self.kfd_access(pid)
+            if not node["opens"]:
+                problems.append(f"root: {node}")
+            # Its user has the same groups, and a cgroup v2 is for root to read.
+            node = self.kfd_access(pid, **as_user, extra_groups=[container.RENDER_GROUP])
+            if not node["opens"] and "only root can" not in node["reason"]:
+                problems.append(f"its user: {node}")
+            # Nobody can take on a group that he neither has nor can name.
+            node = self.kfd_access(pid, **as_user, extra_groups=[])
+            if node["opens"] is not None or "some groups of the process cannot be seen from " \
+                                               "here; run as root" not in node["reason"]:
+                problems.append(f"its user without the group: {node}")
+            return problems
+        return self.in_user_namespace([container.RENDER_GROUP], look)
+
+    def access_without_the_group_in_a_user_namespace(self):
+        def look(pid, real):
+            problems = [] if real == "EACCES" else [f"really {real}"]
+            node = self.kfd_access(pid)
+            if node["deniedBy"] != "permission" or \
+                    f"0:105 0660 there and the process is {KEPT_USER}:{KEPT_USER}, groups 7 9 " \
+                    "(ids of the host)" not in node["reason"]:
+                problems.append(f"root: {node}")
+            return problems
+        return self.in_user_namespace([7, 9], look)
+
     def access_cgroup(self):
         """The rules go while the container runs: its own group is named."""
         def look(pid):
@@ -269,7 +349,8 @@ class Access:
         names = ["access_opens", "access_changes_nothing", "access_missing_node",
                  "access_other_node", "access_permission", "access_of_private_nodes", "access_by_group",
                  "access_after_chmod", "access_without_capabilities",
-                 "access_in_user_namespace", "access_unseen", "access_no_process",
+                 "access_in_user_namespace", "access_by_an_unmapped_group",
+                 "access_without_the_group_in_a_user_namespace", "access_unseen", "access_no_process",
                  "access_bad_pid"]
         if self.runtime.cgroup_version:
             names.append("access_cgroup")

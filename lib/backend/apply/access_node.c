@@ -25,9 +25,16 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/syscalls.h"
+#include "base/trusted_file.h"
 
 /* Source: Linux include/uapi/linux/limits.h, NGROUPS_MAX. */
 #define LIMIT_GROUPS 65536U
+
+/* What an unmapped group reads as. Source: user_namespaces(7), overflowgid. */
+#define OVERFLOW_GID 65534U
+
+/* Characters of a line; the rest of it has the place of the reason. */
+#define GROUPS_SHOWN 200
 
 /* As the process itself would go there, its links included, but never out of its root. */
 #define RESOLVE_CONTAINER (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
@@ -95,31 +102,104 @@ static int set_capabilities(unsigned long long wanted)
 	return r;
 }
 
+static int look_at_credentials(const struct ctr_process *process, struct credentials *ret)
+{
+	autofree char *status = NULL;
+	struct err ignored = {0};
+	int r = ctr_process_read(process, "status", LIMIT_PROC_FILE_BYTES, &status,
+				 &ignored);
+
+	return r < 0 ? r : read_credentials(status, ret);
+}
+
+/* Return: how many groups are left. */
+static size_t leave_out_unmapped(struct credentials *credentials)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < credentials->n_groups; i++) {
+		if (credentials->groups[i] != OVERFLOW_GID) {
+			credentials->groups[n++] = credentials->groups[i];
+		}
+	}
+	return n;
+}
+
+static int compare_gids(const void *a, const void *b)
+{
+	const gid_t *left = a;
+	const gid_t *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+/* Both sorted, as the kernel keeps them. */
+static bool are_our_own(const struct credentials *credentials)
+{
+	autofree gid_t *own = xcalloc(LIMIT_GROUPS, sizeof(*own));
+	int n = getgroups(LIMIT_GROUPS, own);
+
+	if (n < 0 || (size_t)n != credentials->n_groups) {
+		return false;
+	}
+	qsort(own, (size_t)n, sizeof(*own), compare_gids);
+	return memcmp(own, credentials->groups, (size_t)n * sizeof(*own)) == 0;
+}
+
+/*
+ * In the words of our own user namespace: a group that the process's own does not map,
+ * such as one that podman keeps (keep-groups), lets it open a file all the same.
+ */
+static bool take_groups(const struct ctr_process *process)
+{
+	const struct trusted_caller caller = trusted_caller_look();
+	struct credentials seen = {0};
+	bool is_done = look_at_credentials(process, &seen) == 0 &&
+		       (caller.has_all_ids || leave_out_unmapped(&seen) == seen.n_groups);
+
+	if (is_done) {
+		qsort(seen.groups, seen.n_groups, sizeof(*seen.groups), compare_gids);
+		is_done =
+			setgroups(seen.n_groups, seen.groups) == 0 || are_our_own(&seen);
+	}
+	free(seen.groups);
+	return is_done;
+}
+
+/* What the child has become, for the parent. */
+struct stance {
+	int error; /* an errno: it has not become the process */
+	bool lacks_groups;
+};
+
 /*
  * Becomes what the process is to the file system. Its ids are read behind setns(), in the
  * words of its own user namespace, in which they are set.
  */
-static int take_credentials(const struct ctr_process *process, int user_ns_fd)
+static int take_credentials(const struct ctr_process *process, int user_ns_fd,
+			    struct stance *stance)
 {
-	autofree char *status = NULL;
 	struct credentials credentials = {0};
-	struct err ignored = {0};
+	bool has_groups = take_groups(process);
 	int r;
 
 	if (user_ns_fd >= 0 && setns(user_ns_fd, CLONE_NEWUSER) < 0) {
 		return -errno;
 	}
-	r = ctr_process_read(process, "status", LIMIT_PROC_FILE_BYTES, &status, &ignored);
-	if (r == 0) {
-		r = read_credentials(status, &credentials);
+	r = look_at_credentials(process, &credentials);
+	if (r == 0 && !has_groups) {
+		size_t n = leave_out_unmapped(&credentials);
+
+		stance->lacks_groups = n < credentials.n_groups;
+		r = setgroups(n, credentials.groups) < 0 ? -errno : 0;
 	}
 	if (r == 0 &&
 	    (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
-	     setgroups(credentials.n_groups, credentials.groups) < 0 ||
 	     setresgid(credentials.gid, credentials.gid, credentials.gid) < 0 ||
 	     setresuid(credentials.uid, credentials.uid, credentials.uid) < 0)) {
 		r = -errno;
 	}
+	free(credentials.groups);
 	return r < 0 ? r : set_capabilities(credentials.capabilities);
 }
 
@@ -177,6 +257,7 @@ static _Noreturn void run_child(const struct plan *plan,
 				const struct ctr_process *process, int root_fd,
 				int user_ns_fd, int reply_fd, pid_t parent)
 {
+	struct stance stance = {0};
 	int result;
 
 	die_with_parent(parent);
@@ -187,9 +268,10 @@ static _Noreturn void run_child(const struct plan *plan,
 			_exit(1);
 		}
 	}
-	result = -take_credentials(process, user_ns_fd);
+	stance.error = -take_credentials(process, user_ns_fd, &stance);
 	die_with_parent(parent);
-	if (write(reply_fd, &result, sizeof(result)) != sizeof(result) || result != 0) {
+	if (write(reply_fd, &stance, sizeof(stance)) != sizeof(stance) ||
+	    stance.error != 0) {
 		_exit(1);
 	}
 	for (size_t i = 0; i < plan->n_nodes; i++) {
@@ -233,20 +315,45 @@ static int read_result(int fd)
 	return read_reply(fd, &result, sizeof(result)) ? result : EBADMSG;
 }
 
-/* What is the node to others, and who asks? Both in the ids of the host. */
+/* As in "Groups:	105 1002 "; of many the first ones. */
+static const char *find_groups(const char *status, int *ret_len)
+{
+	const char *line = strstr(status, "\nGroups:\t");
+
+	*ret_len = 0;
+	line = line ? line + strlen("\nGroups:\t") : "";
+	while (*ret_len < GROUPS_SHOWN && line[*ret_len] != '\0' &&
+	       line[*ret_len] != '\n') {
+		(*ret_len)++;
+	}
+	if (*ret_len > 0 && line[*ret_len - 1] == ' ') {
+		(*ret_len)--;
+	}
+	if (*ret_len == 0) {
+		line = "none";
+		*ret_len = (int)strlen(line);
+	}
+	return line;
+}
+
+/* What is the node to others, and who asks? Both in the ids that we see. */
 static void note_permission(const char *path, const struct stat *st, const char *status,
 			    struct node_access *node)
 {
+	const struct trusted_caller caller = trusted_caller_look();
+	int groups_len;
+	const char *groups = find_groups(status, &groups_len);
 	unsigned int uid = 0;
 	unsigned int gid = 0;
 
 	(void)read_file_id(status, "\nUid:", &uid);
 	(void)read_file_id(status, "\nGid:", &gid);
-	access_note(
-		node, ACCESS_PERMISSION,
-		"'%s' is %u:%u %04o there and the process is %u:%u (ids of the host): "
-		"neither owner, group, mode nor a capability lets it",
-		path, st->st_uid, st->st_gid, st->st_mode & 07777, uid, gid);
+	access_note(node, ACCESS_PERMISSION,
+		    "'%s' is %u:%u %04o there and the process is %u:%u, groups %.*s "
+		    "(ids of %s): neither owner, group, mode nor a capability lets it",
+		    path, st->st_uid, st->st_gid, st->st_mode & 07777, uid, gid,
+		    groups_len, groups,
+		    caller.has_all_ids ? "the host" : "this user namespace");
 }
 
 /* Return: is it the node, and may devices be opened there? */
@@ -280,25 +387,32 @@ static void note_results(const struct plan *plan, const char *status, int reply_
 			 struct access *access)
 {
 	autofree struct look *looks = xcalloc(plan->n_nodes, sizeof(*looks));
-	int refused;
+	struct stance stance;
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		if (!read_reply(reply_fd, &looks[i], sizeof(looks[i]))) {
 			looks[i].error = EBADMSG;
 		}
 	}
-	refused = read_result(reply_fd);
+	if (!read_reply(reply_fd, &stance, sizeof(stance))) {
+		stance = (struct stance){.error = EBADMSG};
+	}
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		struct node_access *node = &access->nodes[i];
-		int result = refused == 0 ? read_result(reply_fd) : 0;
+		int result = stance.error == 0 ? read_result(reply_fd) : 0;
 
 		if (!judge_look(&looks[i], &plan->nodes[i], node)) {
 			continue;
 		}
-		if (refused != 0) {
+		if (stance.error != 0) {
 			access_note(node, ACCESS_UNSEEN,
 				    "take on the ids of the process: %s; run as root",
-				    strerror(refused));
+				    strerror(stance.error));
+		} else if (result == EACCES && stance.lacks_groups) {
+			access_note(node, ACCESS_UNSEEN,
+				    "ask for access to '%s': some groups of the process "
+				    "cannot be seen from here; run as root",
+				    plan->nodes[i].ctr.text);
 		} else if (result == EACCES) {
 			note_permission(plan->nodes[i].ctr.text, &looks[i].st, status,
 					node);
