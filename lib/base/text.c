@@ -124,6 +124,21 @@ bool text_starts_with(const char *text, const char *start)
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
+bool text_is_almost(const char *a, const char *b)
+{
+	while (*a && lower(*a) == lower(*b)) {
+		a++;
+		b++;
+	}
+	if (!*a || !*b) {
+		return strlen(a) + strlen(b) <= 1;
+	}
+	return text_equals_no_case(a + 1, b) || text_equals_no_case(a, b + 1) ||
+	       text_equals_no_case(a + 1, b + 1) ||
+	       (lower(a[0]) == lower(b[1]) && lower(a[1]) == lower(b[0]) &&
+		text_equals_no_case(a + 2, b + 2));
+}
+
 bool text_has_control_character(const char *text)
 {
 	for (; *text; text++) {

@@ -37,6 +37,10 @@ bool text_equals_no_case(const char *a, const char *b);
 bool text_contains_no_case(const char *text, const char *part);
 bool text_starts_with(const char *text, const char *start);
 
+/* Is one, without case, the other with at most one letter more, less, exchanged, or
+   swapped with the next? For "did you mean". */
+bool text_is_almost(const char *a, const char *b);
+
 /* Is a byte of ASCII's control characters in it? */
 bool text_has_control_character(const char *text);
 

@@ -179,6 +179,32 @@ Test(text, starts_with_wants_the_whole_start)
 	cr_assert_not(text_starts_with("RenderD1", "renderD"));
 }
 
+Test(text, almost_is_one_letter_more_less_exchanged_or_swapped)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{"nvidia", true},    {"NVidia", true},	 {"nvdia", true},
+		{"vidia", true},     {"nvidi", true},	 {"nvidiaa", true},
+		{"nnvidia", true},   {"nvisia", true},	 {"xvidia", true},
+		{"nvidix", true},    {"nvdiia", true},	 {"vnidia", true},
+		{"nvidai", true},    {"NVIDAI", true},	 {"nvda", false},
+		{"nvidiacc", false}, {"nvidi--", false}, {"dnviia", false},
+		{"", false},	     {"avidin", false},	 {"xnvida", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(text_is_almost(rows[i].text, "nvidia"), rows[i].want, "%s",
+			     rows[i].text);
+		cr_assert_eq(text_is_almost("nvidia", rows[i].text), rows[i].want, "%s",
+			     rows[i].text);
+	}
+	cr_assert(text_is_almost("", ""));
+	cr_assert(text_is_almost("", "a"));
+	cr_assert_not(text_is_almost("", "ab"));
+}
+
 Test(text, trim_end_cuts_white_space_at_the_end_only)
 {
 	static const struct {
