@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "oci/config.h"
 #include "oci/settings_file.h"
@@ -88,6 +90,11 @@ static const struct {
 	[OPTION_HELP] = {"help", NULL, "show this help"},
 	[OPTION_VERSION] = {"version", NULL, "show the version"},
 };
+
+/* What getopt_long() gives for an argument that is no option; for an option without a
+   letter it gives its number above those of letters. */
+#define IS_WORD	     1
+#define FIRST_NUMBER 256
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -225,9 +232,93 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 	return 0;
 }
 
-static int take_command(int n_words, char **words, struct cli *cli, struct err *err)
+/* "did you mean NAME", or where to find the right one. */
+struct hint {
+	char text[64];
+};
+
+static struct hint hint_at(const char *dashes, const char *name)
 {
-	if (n_words == 0) {
+	struct hint hint = {"see --help"};
+
+	if (name) {
+		(void)snprintf(hint.text, sizeof(hint.text), "did you mean %s%s", dashes,
+			       name);
+	}
+	return hint;
+}
+
+static int refuse_command(const char *word, struct err *err)
+{
+	const char *meant = NULL;
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (text_is_almost(word, commands[i].name)) {
+			meant = commands[i].name;
+		}
+	}
+	return err_set(err, EINVAL, "read the command line: unknown command '%s'; %s",
+		       word, hint_at("", meant).text);
+}
+
+/* @arg: also one with a single dash, which getopt_long() reads as letters. */
+static int refuse_option(const char *arg, struct err *err)
+{
+	const char *start = arg + strspn(arg, "-");
+	autofree char *name = xstrndup(start, strcspn(start, "="));
+	const char *meant = NULL;
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (start == arg + 2 && text_equals(name, options[i].name)) {
+			/* One that is known is refused for nothing else. */
+			return err_set(
+				err, EINVAL,
+				"read the command line: --%s takes no value; leave "
+				"it out",
+				name);
+		}
+		if (text_is_almost(name, options[i].name)) {
+			meant = options[i].name;
+		}
+	}
+	return err_set(err, EINVAL, "read the command line: unknown option '%s'; %s", arg,
+		       hint_at("--", meant).text);
+}
+
+/* What is no option: the command, and what should not be there. */
+struct words {
+	const char *word[2];
+	size_t n;
+};
+
+static void add_word(struct words *words, const char *word)
+{
+	if (words->n < sizeof(words->word) / sizeof(words->word[0])) {
+		words->word[words->n++] = word;
+	}
+}
+
+/* A value of the annotation, or a bundle, whose option was forgotten. */
+static int refuse_word(const char *word, const struct cli *cli, struct err *err)
+{
+	const char *option = word[0] == '/' || word[0] == '.' ? "bundle" : "gpu";
+
+	if (cli->command->has_request && !cli->gpu && !cli->bundle) {
+		return err_set(err, EINVAL,
+			       "read the command line: unexpected argument '%s'; did you "
+			       "mean --%s %s",
+			       word, option, word);
+	}
+	return err_set(err, EINVAL,
+		       "read the command line: unexpected argument '%s'; see --help",
+		       word);
+}
+
+static int take_command(const struct words *words, struct cli *cli, struct err *err)
+{
+	const char *word = words->word[0];
+
+	if (!word) {
 		/* A runtime that calls the hook without arguments; not
 		   a person who tries. */
 		if (isatty(STDIN_FILENO)) {
@@ -238,89 +329,112 @@ static int take_command(int n_words, char **words, struct cli *cli, struct err *
 		return 0;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (text_equals(words[0], commands[i].name)) {
+		if (text_equals(word, commands[i].name)) {
 			cli->command = &commands[i];
 		}
 	}
 	if (!cli->command) {
-		return err_set(err, EINVAL,
-			       "read the command line: unknown command '%s'; see --help",
-			       words[0]);
+		return refuse_command(word, err);
 	}
-	if (n_words > 1) {
-		return err_set(
-			err, EINVAL,
-			"read the command line: unexpected argument '%s'; see --help",
-			words[1]);
+	return words->n > 1 ? refuse_word(words->word[1], cli, err) : 0;
+}
+
+/* The option that @command does not know, or OPTION_COUNT. */
+static enum option_id find_foreign_option(const struct command *command,
+					  const struct cli *cli)
+{
+	if (cli->wants_json && !command->has_json) {
+		return OPTION_JSON;
 	}
-	return 0;
+	if (command->has_request) {
+		return OPTION_COUNT;
+	}
+	return cli->bundle ? OPTION_BUNDLE
+	       : cli->gpu  ? OPTION_GPU
+	       : cli->pid  ? OPTION_PID
+			   : OPTION_COUNT;
 }
 
 /* Options that the command does not know must not be passed over in silence. */
 static int check_options(const struct cli *cli, struct err *err)
 {
 	const struct command *command = cli->command;
+	enum option_id foreign = find_foreign_option(command, cli);
 
-	if (cli->wants_json && !command->has_json) {
-		return err_set(err, EINVAL, "read the command line: %s takes no --json",
-			       command->name);
-	}
-	if ((cli->bundle || cli->gpu) && !command->has_request) {
-		return err_set(err, EINVAL, "read the command line: %s takes no --%s",
-			       command->name, cli->bundle ? "bundle" : "gpu");
-	}
-	if (cli->pid && !command->has_request) {
-		return err_set(err, EINVAL, "read the command line: %s takes no --pid",
-			       command->name);
+	if (foreign < OPTION_COUNT) {
+		return err_set(err, EINVAL,
+			       "read the command line: %s takes no --%s; see --help",
+			       command->name, options[foreign].name);
 	}
 	if (command->has_request && !cli->bundle == !cli->gpu) {
 		return err_set(err, EINVAL,
 			       "read the command line: %s takes one of --bundle DIR and "
-			       "--gpu VALUE",
+			       "--gpu VALUE; see --help",
 			       command->name);
 	}
 	return 0;
 }
 
-int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
+static int read_arguments(int argc, char **argv, struct words *words, struct cli *cli,
+			  struct err *err)
 {
 	struct option table[OPTION_COUNT + 1] = {0};
-	struct cli cli = {.host_root = "/", .log_level = LOG_LEVEL_WARNING};
 	int found;
 	int r;
 
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		table[i].name = options[i].name;
 		table[i].has_arg = options[i].value ? required_argument : no_argument;
-		table[i].val = i + 1;
+		table[i].val = FIRST_NUMBER + i;
 	}
 	opterr = 0;
-	while ((found = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+	for (;;) {
+		/* Afterwards `optind` is still there if it is read letter by letter. */
+		const char *arg = argv[optind];
+
+		found = getopt_long(argc, argv, "-:", table, NULL);
+		if (found == -1) {
+			break;
+		}
+		if (found == IS_WORD) {
+			add_word(words, optarg);
+			continue;
+		}
 		if (found == ':') {
 			return err_set(
 				err, EINVAL,
 				"read the command line: '%s' needs a value; see --help",
-				argv[optind - 1]);
+				arg);
 		}
 		if (found == '?') {
-			return err_set(
-				err, EINVAL,
-				"read the command line: unknown option '%s'; see --help",
-				argv[optind - 1]);
+			return refuse_option(arg, err);
 		}
-		r = take_option((enum option_id)(found - 1), optarg, &cli, err);
+		r = take_option((enum option_id)(found - FIRST_NUMBER), optarg, cli, err);
 		if (r < 0) {
 			return r;
 		}
 	}
-	if (!cli.wants_help && !cli.wants_version) {
-		r = take_command(argc - optind, argv + optind, &cli, err);
-		if (r == 0) {
-			r = check_options(&cli, err);
-		}
-		if (r < 0) {
-			return r;
-		}
+	/* Behind "--". */
+	while (optind < argc) {
+		add_word(words, argv[optind++]);
+	}
+	return 0;
+}
+
+int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
+{
+	struct cli cli = {.host_root = "/", .log_level = LOG_LEVEL_WARNING};
+	struct words words = {0};
+	int r = read_arguments(argc, argv, &words, &cli, err);
+
+	if (r == 0 && !cli.wants_help && !cli.wants_version) {
+		r = take_command(&words, &cli, err);
+	}
+	if (r == 0 && cli.command) {
+		r = check_options(&cli, err);
+	}
+	if (r < 0) {
+		return r;
 	}
 	*ret = cli;
 	return 0;
