@@ -375,10 +375,24 @@ static int check_options(const struct cli *cli, struct err *err)
 	return 0;
 }
 
+/* The last of two would win, and nobody would see that the other one does not count. */
+static int note_option(enum option_id id, unsigned int *given, struct err *err)
+{
+	if (*given & 1U << id) {
+		return err_set(
+			err, EINVAL,
+			"read the command line: --%s is given twice; leave one out",
+			options[id].name);
+	}
+	*given |= 1U << id;
+	return 0;
+}
+
 static int read_arguments(int argc, char **argv, struct words *words, struct cli *cli,
 			  struct err *err)
 {
 	struct option table[OPTION_COUNT + 1] = {0};
+	unsigned int given = 0;
 	int found;
 	int r;
 
@@ -409,7 +423,11 @@ static int read_arguments(int argc, char **argv, struct words *words, struct cli
 		if (found == '?') {
 			return refuse_option(arg, err);
 		}
-		r = take_option((enum option_id)(found - FIRST_NUMBER), optarg, cli, err);
+		r = note_option((enum option_id)(found - FIRST_NUMBER), &given, err);
+		if (r == 0) {
+			r = take_option((enum option_id)(found - FIRST_NUMBER), optarg,
+					cli, err);
+		}
 		if (r < 0) {
 			return r;
 		}

@@ -169,8 +169,9 @@ class Suite:
         if sandbox.is_sanitized(self.hook):
             raise sandbox.SkipTest("the trace would show the sanitizer's own calls")
 
-    def call(self, state, *args, **kwargs):
-        return run_hook(self.hook, state, *self.args, *args, **kwargs)
+    def call(self, state, *args, host=None, **kwargs):
+        host_args = ["--host-root", host] if host else self.args
+        return run_hook(self.hook, state, *host_args, *args, **kwargs)
 
     def done(self, standin, result, is_quiet=True):
         """What is wrong with a run that should have brought an AMD GPU."""
@@ -509,21 +510,21 @@ class Suite:
         return self.refuses(self.bundle("amd:4294967295"), "4294967295", "1")
 
     def driver_not_loaded(self):
-        args = ["--host-root", container.make_host("nvidia-nodriver")]
-        return self.refuses(self.bundle("nvidia:1"), "driver", args=args)
+        return self.refuses(self.bundle("nvidia:1"), "driver",
+                            host=container.make_host("nvidia-nodriver"))
 
     def node_is_missing(self):
         host = f"{sandbox.WORK}/hosts/without-node"
         subprocess.run(["cp", "-a", container.make_host(), host], check=True)
         os.unlink(f"{host}/dev/dri/renderD129")
-        return self.refuses(self.bundle("amd:1"), "renderD129", args=["--host-root", host])
+        return self.refuses(self.bundle("amd:1"), "renderD129", host=host)
 
     def node_has_another_number(self):
         host = f"{sandbox.WORK}/hosts/wrong-node"
         subprocess.run(["cp", "-a", container.make_host(), host], check=True)
         os.unlink(f"{host}/dev/dri/renderD129")
         os.mknod(f"{host}/dev/dri/renderD129", 0o666 | 0o020000, os.makedev(1, 3))
-        return self.refuses(self.bundle("amd:1"), "renderD129", args=["--host-root", host])
+        return self.refuses(self.bundle("amd:1"), "renderD129", host=host)
 
     # ---- places that are not the container's own -----------------------------------------
 

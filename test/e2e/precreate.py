@@ -197,10 +197,10 @@ class Suite:
             json.dump({"access": "host"}, file)
         os.chmod(HOST_NODES[1], 0o644)
 
-    def call(self, text, *args, **kwargs):
+    def call(self, text, *args, host=None, **kwargs):
         if not isinstance(text, bytes):
             text = (text if isinstance(text, str) else json.dumps(text)).encode()
-        return subprocess.run([self.hook, "precreate", "--host-root", self.host, *args],
+        return subprocess.run([self.hook, "precreate", "--host-root", host or self.host, *args],
                               input=text, capture_output=True, check=False, timeout=30,
                               env={}, **kwargs)
 
@@ -403,7 +403,7 @@ class Suite:
         subprocess.run(["cp", "-a", self.host, host], check=True, timeout=30)
         os.unlink(f"{host}/dev/kfd")
         return self.refuses(minimal(), "find node '/dev/kfd': it is not there; load its driver "
-                            "or run its setup tool", "--host-root", host)
+                            "or run its setup tool", host=host)
 
     def policy(self):
         settings = f"{sandbox.WORK}/policy.json"
