@@ -75,6 +75,7 @@ static const struct {
 	const char *name;
 	const char *value; /* NULL: takes none */
 	const char *help;
+	char letter; /* 0: none */
 } options[OPTION_COUNT] = {
 	[OPTION_BUNDLE] = {"bundle", "DIR", "plan: for the container of this bundle"},
 	[OPTION_GPU] = {"gpu", "VALUE", "plan: for this value of the annotation"},
@@ -87,9 +88,12 @@ static const struct {
 	[OPTION_CONFIG] = {"config", "FILE",
 			   "the configuration (" SETTINGS_SYSTEM_FILE ")"},
 	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error, warning (default) or info"},
-	[OPTION_HELP] = {"help", NULL, "show this help"},
-	[OPTION_VERSION] = {"version", NULL, "show the version"},
+	[OPTION_HELP] = {"help", NULL, "show this help", 'h'},
+	[OPTION_VERSION] = {"version", NULL, "show the version", 'V'},
 };
+
+/* Those of the table. */
+#define LETTERS "hV"
 
 /* What getopt_long() gives for an argument that is no option; for an option without a
    letter it gives its number above those of letters. */
@@ -110,9 +114,14 @@ int cli_print_help(FILE *out, struct err *err)
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		char left[32];
 
-		(void)snprintf(left, sizeof(left), "--%s%s%s", options[i].name,
-			       options[i].value ? " " : "",
-			       options[i].value ? options[i].value : "");
+		if (options[i].letter) {
+			(void)snprintf(left, sizeof(left), "--%s, -%c", options[i].name,
+				       options[i].letter);
+		} else {
+			(void)snprintf(left, sizeof(left), "--%s%s%s", options[i].name,
+				       options[i].value ? " " : "",
+				       options[i].value ? options[i].value : "");
+		}
 		(void)fprintf(out, "  %-18s %s\n", left, options[i].help);
 	}
 	(void)fprintf(out,
@@ -328,6 +337,11 @@ static int take_command(const struct words *words, struct cli *cli, struct err *
 		cli->command = &commands[0];
 		return 0;
 	}
+	cli->wants_help = text_equals(word, options[OPTION_HELP].name);
+	cli->wants_version = text_equals(word, options[OPTION_VERSION].name);
+	if (cli->wants_help || cli->wants_version) {
+		return 0;
+	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (text_equals(word, commands[i].name)) {
 			cli->command = &commands[i];
@@ -375,6 +389,16 @@ static int check_options(const struct cli *cli, struct err *err)
 	return 0;
 }
 
+static enum option_id find_option(int found)
+{
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		if (found == FIRST_NUMBER + i || found == options[i].letter) {
+			return (enum option_id)i;
+		}
+	}
+	return OPTION_COUNT;
+}
+
 /* The last of two would win, and nobody would see that the other one does not count. */
 static int note_option(enum option_id id, unsigned int *given, struct err *err)
 {
@@ -406,7 +430,7 @@ static int read_arguments(int argc, char **argv, struct words *words, struct cli
 		/* Afterwards `optind` is still there if it is read letter by letter. */
 		const char *arg = argv[optind];
 
-		found = getopt_long(argc, argv, "-:", table, NULL);
+		found = getopt_long(argc, argv, "-:" LETTERS, table, NULL);
 		if (found == -1) {
 			break;
 		}
@@ -423,10 +447,9 @@ static int read_arguments(int argc, char **argv, struct words *words, struct cli
 		if (found == '?') {
 			return refuse_option(arg, err);
 		}
-		r = note_option((enum option_id)(found - FIRST_NUMBER), &given, err);
+		r = note_option(find_option(found), &given, err);
 		if (r == 0) {
-			r = take_option((enum option_id)(found - FIRST_NUMBER), optarg,
-					cli, err);
+			r = take_option(find_option(found), optarg, cli, err);
 		}
 		if (r < 0) {
 			return r;

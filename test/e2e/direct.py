@@ -772,6 +772,19 @@ class Suite:
                 problems.append(f"{args}: exit status {result.returncode}, {result.stderr!r}")
         return problems
 
+    def help_and_version_as_letters_and_as_words(self):
+        problems = []
+        for option, start, others in (("--help", "usage: ", ["-h", "help"]),
+                                      ("--version", "oci-gpu-hook ", ["-V", "version"])):
+            wanted = container.run([self.hook, option])
+            if not wanted.stdout.startswith(start):
+                problems.append(f"{option}: {wanted}")
+            for other in others:
+                got = container.run([self.hook, other])
+                if (got.returncode, got.stdout, got.stderr) != (0, wanted.stdout, ""):
+                    problems.append(f"{other}: {got}")
+        return problems
+
     def failure_is_logged(self):
         """The line on standard error also goes to /dev/log: crun throws the former away."""
         directory = f"{sandbox.WORK}/devlog"
