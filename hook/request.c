@@ -142,7 +142,7 @@ static int read_bundle(const struct cli *cli, const char *bundle,
 	if (request->bundle_fd < 0) {
 		return -err->code;
 	}
-	r = oci_config_read(request->bundle_fd, &config, &request->doubt, err);
+	r = oci_config_read(request->bundle_fd, bundle, &config, &request->doubt, err);
 	if (r == 0 && oci_config_may_request(config.data, config.len, request->key)) {
 		input = input_of(request);
 		input.state = state;

@@ -31,6 +31,8 @@ void oci_config_clear(struct oci_config *config)
 
 /* ---- the bundle -------------------------------------------------------------------- */
 
+#define NO_PERMISSION "no permission; run as root, or as the user who runs the container"
+
 static int open_directory(const char *path, int flags)
 {
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
@@ -74,6 +76,9 @@ int oci_config_open_bundle(const char *bundle, struct err *doubt, struct err *er
 			"open bundle '%s': %s; give the directory that holds config.json",
 			bundle, errno == ENOENT ? "no such bundle" : "not a directory");
 	}
+	if (fd < 0 && errno == EACCES) {
+		return err_set(err, EACCES, "open bundle '%s': " NO_PERMISSION, bundle);
+	}
 	if (fd < 0) {
 		return err_sys(err, errno, "open bundle '%s'", bundle);
 	}
@@ -99,15 +104,20 @@ void oci_config_check_owner(int bundle_fd, const char *bundle,
 	}
 }
 
-int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct err *err)
+int oci_config_read(int bundle_fd, const char *bundle, struct bytes *ret,
+		    struct err *doubt, struct err *err)
 {
 	autoclose int fd = trusted_file_open(bundle_fd, CONFIG_WHAT, TRUSTED_OWNER_SELF,
 					     CONFIG_WHAT, doubt, err);
 
 	if (fd == -ENOENT) {
 		return err_set(err, ENOENT,
-			       "read config.json: the bundle has none; "
-			       "give the directory that holds config.json");
+			       "read config.json: bundle '%.400s' has none; give the "
+			       "directory that holds config.json",
+			       bundle);
+	}
+	if (fd == -EACCES) {
+		return err_set(err, EACCES, "read config.json: " NO_PERMISSION);
 	}
 	return fd < 0 ? fd : read_all(fd, CONFIG_WHAT, LIMIT_CONFIG_BYTES, -1, ret, err);
 }

@@ -48,10 +48,12 @@ int oci_config_open_bundle(const char *bundle, struct err *doubt, struct err *er
 /**
  * oci_config_read() - Read config.json of a bundle
  * @bundle_fd:	borrowed
+ * @bundle:	its path, for messages
  * @doubt:	see base/trusted_file.h
- * @err:	ENOENT, ELOOP (a link), EINVAL (no regular file), E2BIG
+ * @err:	ENOENT, EACCES, ELOOP (a link), EINVAL (no regular file), E2BIG
  */
-int oci_config_read(int bundle_fd, struct bytes *ret, struct err *doubt, struct err *err);
+int oci_config_read(int bundle_fd, const char *bundle, struct bytes *ret,
+		    struct err *doubt, struct err *err);
 
 /**
  * oci_config_check_owner() - Whose is the directory of the bundle?

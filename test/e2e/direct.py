@@ -45,6 +45,12 @@ def all_signals_blocked():
     os.umask(0)
 
 
+def become_nobody():
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+
 def children_of(parent):
     """Process ids, from /proc: not every kernel has a list of children there."""
     found = []
@@ -756,12 +762,19 @@ class Suite:
     # ---- the caller ------------------------------------------------------------------------
 
     def no_permission(self):
-        def drop():
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
+        return self.refuses(self.bundle("amd:1"), "permi", preexec_fn=become_nobody)
 
-        return self.refuses(self.bundle("amd:1"), "permi", preexec_fn=drop)
+    def plan_of_somebody_elses_bundle(self):
+        """As somebody who asks about a container of root's."""
+        bundle = self.bundle("amd:1")
+        problems = []
+        for path, words in ((f"{bundle.directory}/config.json", "read config.json: "),
+                            (bundle.directory, f"open bundle '{bundle.directory}/.': ")):
+            os.chmod(path, 0)
+            result = container.run([self.hook, "plan", "--bundle", f"{bundle.directory}/."],
+                                   preexec_fn=become_nobody)
+            problems += one_line(result, f"{words}no permission; run as root, or")
+        return problems
 
     def wrong_usage(self):
         problems = []

@@ -204,7 +204,7 @@ static int read_config(struct bytes *ret, struct err *err)
 {
 	int dir_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct err doubt = {0};
-	int r = oci_config_read(dir_fd, ret, &doubt, err);
+	int r = oci_config_read(dir_fd, "/b", ret, &doubt, err);
 
 	cr_assert_eq(doubt.code, 0, "%s", doubt.msg);
 	close(dir_fd);
@@ -237,7 +237,7 @@ Test(config_bundle, config_is_read_whole)
 Test(config_bundle, without_config_is_enoent)
 {
 	expect_read_error(ENOENT,
-			  "read config.json: the bundle has none; give the directory "
+			  "read config.json: bundle '/b' has none; give the directory "
 			  "that holds config.json");
 }
 
@@ -302,7 +302,7 @@ Test(config_bundle, config_that_cannot_be_opened_says_why)
 	struct err doubt = {0};
 	struct err err = {0};
 
-	cr_assert_eq(oci_config_read(-1, &bytes, &doubt, &err), -EBADF);
+	cr_assert_eq(oci_config_read(-1, "/b", &bytes, &doubt, &err), -EBADF);
 	cr_assert_str_eq(err.msg, "read config.json: Bad file descriptor");
 }
 
@@ -325,7 +325,7 @@ static void expect_doubt(const char *bundle, const char *start)
 	int fd = oci_config_open_bundle(bundle, &doubt, &err);
 
 	cr_assert_geq(fd, 0, "%s", err.msg);
-	cr_assert_eq(oci_config_read(fd, &bytes, &doubt, &err), 0, "%s", err.msg);
+	cr_assert_eq(oci_config_read(fd, "/b", &bytes, &doubt, &err), 0, "%s", err.msg);
 	cr_assert_str_eq(bytes.data, "{}");
 	cr_assert_eq(doubt.code, EPERM);
 	cr_assert_eq(strncmp(doubt.msg, start, strlen(start)), 0, "%s", doubt.msg);
