@@ -177,9 +177,6 @@ static int take_host_root(const char *value, struct cli *cli, struct err *err)
 	if (value[0] == '/') {
 		return 0;
 	}
-	if (!*value) {
-		return err_set(err, EINVAL, "read option '--host-root': it is empty");
-	}
 	if (!getcwd(text, sizeof(text))) {
 		r = -errno;
 	} else {
@@ -194,6 +191,17 @@ static int take_host_root(const char *value, struct cli *cli, struct err *err)
 	}
 	cli->host_root = text;
 	return 0;
+}
+
+/* What is wrong with an option that a script made of nothing. An empty --gpu is read as
+   an empty annotation is. */
+static int check_value(enum option_id id, const char *value, struct err *err)
+{
+	if (!value || *value || id == OPTION_GPU) {
+		return 0;
+	}
+	return err_set(err, EINVAL, "read option '--%s': it is empty; give a %s",
+		       options[id].name, options[id].value);
 }
 
 static int take_option(enum option_id id, const char *value, struct cli *cli,
@@ -214,17 +222,9 @@ static int take_option(enum option_id id, const char *value, struct cli *cli,
 	case OPTION_HOST_ROOT:
 		return take_host_root(value, cli, err);
 	case OPTION_ANNOTATION:
-		if (!*value) {
-			return err_set(err, EINVAL,
-				       "read option '--annotation': it is empty");
-		}
 		cli->annotation = value;
 		break;
 	case OPTION_CONFIG:
-		if (!*value) {
-			return err_set(err, EINVAL,
-				       "read option '--config': it is empty");
-		}
 		cli->config = value;
 		break;
 	case OPTION_LOG_LEVEL:
@@ -448,6 +448,9 @@ static int read_arguments(int argc, char **argv, struct words *words, struct cli
 			return refuse_option(arg, err);
 		}
 		r = note_option(find_option(found), &given, err);
+		if (r == 0) {
+			r = check_value(find_option(found), optarg, err);
+		}
 		if (r == 0) {
 			r = take_option(find_option(found), optarg, cli, err);
 		}

@@ -333,7 +333,7 @@ class Access:
 
     def access_bad_pid(self):
         problems = []
-        for pid in ("", "0", "-1", "1x", "12345678", "self"):
+        for pid in ("0", "-1", "1x", "12345678", "self"):
             result = self.ask(pid)
             if result.returncode != 2 or f"'{pid}' is no process id" not in result.stderr:
                 problems.append(f"{pid}: {result}")
