@@ -369,6 +369,19 @@ static enum option_id find_foreign_option(const struct command *command,
 			   : OPTION_COUNT;
 }
 
+/* Who tries the command would wait, and then be told of a time that is over. */
+static int check_input(const struct command *command, struct err *err)
+{
+	if (!command->is_hook || !isatty(STDIN_FILENO)) {
+		return 0;
+	}
+	return err_set(
+		err, EINVAL,
+		"read standard input: it is a terminal, and a runtime writes there what "
+		"%s reads; to look at a bundle, use plan --bundle DIR",
+		command->name);
+}
+
 /* Options that the command does not know must not be passed over in silence. */
 static int check_options(const struct cli *cli, struct err *err)
 {
@@ -476,6 +489,9 @@ int cli_parse(int argc, char **argv, struct cli *ret, struct err *err)
 	}
 	if (r == 0 && cli.command) {
 		r = check_options(&cli, err);
+	}
+	if (r == 0 && cli.command) {
+		r = check_input(cli.command, err);
 	}
 	if (r < 0) {
 		return r;

@@ -3,6 +3,7 @@
 
 #include "oci/state.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,15 @@ static int read_pid(const json_t *object, pid_t *ret, struct err *err)
 int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct err *err)
 {
 	cleanup(oci_state_clearp) struct oci_state state = {0};
-	cleanup(json_decrefp) json_t *object = json_parse(text, len, WHAT, err);
+	cleanup(json_decrefp) json_t *object = NULL;
 
+	if (len == 0) {
+		return err_set(err, EINVAL,
+			       "read " WHAT
+			       ": it is empty, and a runtime writes it there; "
+			       "to look at a bundle, use plan --bundle DIR");
+	}
+	object = json_parse(text, len, WHAT, err);
 	if (!object || read_id(object, &state.id, err) < 0 ||
 	    read_bundle(object, &state.bundle, err) < 0 ||
 	    read_pid(object, &state.pid, err) < 0) {

@@ -785,6 +785,20 @@ class Suite:
                 problems.append(f"{args}: exit status {result.returncode}, {result.stderr!r}")
         return problems
 
+    def a_terminal_is_not_waited_for(self):
+        problems = []
+        for verb in ("createRuntime", "prestart", "precreate", "poststop"):
+            terminal, line = os.openpty()
+            start = time.monotonic()
+            result = container.run([self.hook, verb], stdin=line)
+            seconds = time.monotonic() - start
+            os.close(terminal)
+            os.close(line)
+            problems += one_line(result, "it is a terminal", verb, "plan --bundle")
+            if result.returncode != 2 or seconds > 2:
+                problems.append(f"{verb}: exit status {result.returncode}, {seconds:.1f} s")
+        return problems
+
     def help_and_version_as_letters_and_as_words(self):
         problems = []
         for option, start, others in (("--help", "usage: ", ["-h", "help"]),

@@ -156,10 +156,17 @@ Test(state, id_must_be_a_string)
 		"read state on standard input: id: expected a string, found number 5");
 }
 
+Test(state, empty_says_who_writes_it)
+{
+	expect_error("",
+		     "read state on standard input: it is empty, and a runtime writes "
+		     "it there; to look at a bundle, use plan --bundle DIR");
+}
+
 Test(state, text_that_is_no_json_object_is_an_error)
 {
-	expect_error("", "read state on standard input: line 1, column 0: '[' or '{' "
-			 "expected near end of file");
+	expect_error(" ", "read state on standard input: line 1, column 1: '[' or '{' "
+			  "expected near end of file");
 	expect_error("[]", "read state on standard input: top level: expected an object, "
 			   "found an array");
 	expect_error(
