@@ -8,6 +8,7 @@
 
 #include "run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -240,17 +241,47 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 	return r < 0 ? r : check_access(&access, err);
 }
 
+/* Who has which GPU, as `list` says it: else it looked as if nobody had any. */
+static void look_at_ledger(const struct request *request, struct report *report,
+			   struct lease *lease)
+{
+	autofree char *state_dir = request_find_state_dir(request);
+	struct err unknown = {0};
+
+	/* The state directory may be another one. */
+	if (request_check_settings(request, &unknown) == 0) {
+		lease_look(state_dir, LEDGER_CHECK_ALL, lease);
+		unknown = lease->ledger.absence;
+	}
+	if (unknown.code != 0) {
+		report_message(report, LOG_LEVEL_WARNING,
+			       "who has which GPU is not known: %s", unknown.msg);
+	}
+}
+
+/* Nobody names a file that is not there to be told of what another one says. */
+static int check_named_settings(const struct cli *cli, const struct request *request,
+				struct err *err)
+{
+	if (!cli->config || request->file.problem.code != ENOENT) {
+		return 0;
+	}
+	return request_check_settings(request, err);
+}
+
 int run_list(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
 	cleanup(inventory_clearp) struct inventory inv = {0};
 	cleanup(lease_closep) struct lease lease = NO_LEASE;
 	cleanup(host_closep) struct host host = {.root_fd = -1};
-	autofree char *state_dir = NULL;
 	int r;
 
 	request.host_root = cli->host_root;
 	r = request_read_settings(cli, &request, err);
+	if (r == 0) {
+		r = check_named_settings(cli, &request, err);
+	}
 	if (r == 0) {
 		r = host_open(cli->host_root, &host, err);
 	}
@@ -265,14 +296,7 @@ int run_list(const struct cli *cli, struct report *report, struct err *err)
 	if (r < 0) {
 		return err_wrap(err, "look for GPUs");
 	}
-	state_dir = request_find_state_dir(&request);
-	lease_look(state_dir, LEDGER_CHECK_ALL, &lease);
-	if (lease.ledger.absence.code != 0) {
-		/* Else it looked as if nobody had any. */
-		report_message(report, LOG_LEVEL_WARNING,
-			       "who has which GPU is not known: %s",
-			       lease.ledger.absence.msg);
-	}
+	look_at_ledger(&request, report, &lease);
 	return cli->wants_json
 		       ? print_list_json(stdout, &inv, &lease.ledger.holders, err)
 		       : print_list_text(stdout, &inv, &lease.ledger.holders, err);

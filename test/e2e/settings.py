@@ -145,6 +145,21 @@ class Suite:
         bundle.directory, bundle.rootfs = target, f"{target}/rootfs"
         return self._succeeds(bundle)
 
+    def list_of_a_broken_configuration(self):
+        """The GPUs all the same; but where the ledger is the file does not tell."""
+        problems = []
+        for text in ("{", '{"order": 1}'):
+            settings = self._settings(text)
+            result = container.run([self.hook, "list", *self.args, "--config", settings])
+            if result.returncode != 0 or "amd:0" not in result.stdout:
+                problems.append(f"{text}: {result}")
+            wanted = "oci-gpu-hook: who has which GPU is not known: " \
+                     f"read configuration '{settings}': "
+            lines = result.stderr.splitlines()
+            if len(lines) != 1 or not lines[0].startswith(wanted):
+                problems.append(f"{text}: on standard error: {result.stderr!r}")
+        return problems
+
     def plan_warns_where_the_hook_refuses(self):
         bundle = self._bundle()
         os.chmod(f"{bundle.directory}/config.json", 0o666)
