@@ -80,21 +80,54 @@ static bool needs_ledger(const struct settings *settings)
 	return settings->policy.allows_exclusive || settings->order != GPU_ORDER_FIRST;
 }
 
+/* A bundle of an ordinary user's is none that root's hook would take: if it is
+   started, then by its owner. A user namespace's root is none of those who own
+   a bundle of root's. */
+static bool is_of_a_user(const struct request *request)
+{
+	struct stat st;
+
+	return request->bundle_fd >= 0 &&
+	       !request->parsed.config.container.has_user_namespace &&
+	       fstat(request->bundle_fd, &st) == 0 && st.st_uid != 0;
+}
+
+/* What a container that is there has is free for itself. */
+static int look_as_container(const struct request *request, struct lease *lease,
+			     struct err *err)
+{
+	struct lease_holder who = {.pid = request->pid};
+	autofree char *bundle = NULL;
+	int r = 0;
+
+	if (request->bundle_fd >= 0) {
+		r = request_find_bundle(request, &bundle, err);
+		who.bundle = bundle;
+	}
+	if (r == 0 && (who.pid || bundle)) {
+		lease_look_as(&who, lease);
+	}
+	return r;
+}
+
 static int open_ledger(const struct request *request, enum purpose purpose,
 		       struct outcome *outcome, struct err *err)
 {
 	const struct settings *settings = &request->parsed.settings;
 	const struct lease_holder holder = request_lease_holder(request);
-	autofree char *dir = NULL;
+	autofree char *dir = request_find_state_dir(request);
+	autofree char *system_dir = request_find_system_state_dir(request);
 
-	dir = request_find_state_dir(request);
 	if (purpose == OUTCOME_TO_APPLY) {
 		return lease_begin(dir, &holder, &request->parsed.spec, settings->order,
 				   needs_ledger(settings), &outcome->lease, err);
 	}
 	lease_look(dir, lease_scrutiny(&request->parsed.spec, settings->order),
 		   &outcome->lease);
-	return 0;
+	if (system_dir && !is_of_a_user(request)) {
+		lease_look_also(system_dir, &outcome->lease);
+	}
+	return look_as_container(request, &outcome->lease, err);
 }
 
 /* Where it changes what can be said of the choice. */
@@ -224,18 +257,6 @@ static int find_files(const struct host *host, struct request *request,
 	return r == 0 && needs_cdi(request, outcome)
 		       ? use_cdi(host, request, outcome, err)
 		       : r;
-}
-
-/* A bundle of an ordinary user's is none that root's hook would take: if it is
-   started, then by its owner. A user namespace's root is none of those who own
-   a bundle of root's. */
-static bool is_of_a_user(const struct request *request)
-{
-	struct stat st;
-
-	return request->bundle_fd >= 0 &&
-	       !request->parsed.config.container.has_user_namespace &&
-	       fstat(request->bundle_fd, &st) == 0 && st.st_uid != 0;
 }
 
 static int see_to_access(const struct request *request, enum purpose purpose,

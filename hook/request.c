@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/trusted_file.h"
 #include "host/drm.h"
 #include "oci/config.h"
 #include "oci/state.h"
@@ -371,30 +372,59 @@ void request_warn_of_settings(const struct request *request, struct plan *plan)
 	}
 }
 
+int request_find_bundle(const struct request *request, char **ret, struct err *err)
+{
+	char bundle[PATH_MAX];
+
+	if (fchdir(request->bundle_fd) < 0 || !getcwd(bundle, sizeof(bundle))) {
+		return err_sys(err, errno, "find the path of the bundle");
+	}
+	*ret = xstrdup(bundle);
+	return 0;
+}
+
 /* The bundle's own path and not the state's: free of links, and right
    where crun wrote "/". */
 int request_find_rootfs(const struct request *request, char **ret, struct err *err)
 {
-	char bundle[PATH_MAX];
+	autofree char *bundle = NULL;
+	int r;
 
 	if (request->parsed.config.root_path[0] == '/') {
 		*ret = xstrdup(request->parsed.config.root_path);
 		return 0;
 	}
-	if (fchdir(request->bundle_fd) < 0 || !getcwd(bundle, sizeof(bundle))) {
-		return err_sys(err, errno, "find the path of the bundle");
+	r = request_find_bundle(request, &bundle, err);
+	if (r == 0) {
+		*ret = xasprintf("%s/%s", bundle, request->parsed.config.root_path);
 	}
-	*ret = xasprintf("%s/%s", bundle, request->parsed.config.root_path);
-	return 0;
+	return r;
+}
+
+static char *on_host(const struct request *request, const char *path)
+{
+	const char *root = text_equals(request->host_root, "/") ? "" : request->host_root;
+
+	return xasprintf("%s%s", root, path);
 }
 
 char *request_find_state_dir(const struct request *request)
 {
-	const char *root = text_equals(request->host_root, "/") ? "" : request->host_root;
 	const char *dir = request->parsed.settings.state_dir;
 	autofree char *default_dir = dir ? NULL : ledger_default_dir();
 
-	return xasprintf("%s%s", root, dir ? dir : default_dir);
+	return on_host(request, dir ? dir : default_dir);
+}
+
+char *request_find_system_state_dir(const struct request *request)
+{
+	const struct trusted_caller caller = trusted_caller_look();
+
+	if (request->parsed.settings.state_dir || trusted_caller_is_root(&caller) ||
+	    !caller.has_all_ids) {
+		return NULL;
+	}
+	return on_host(request, LEDGER_SYSTEM_DIR);
 }
 
 struct lease_holder request_lease_holder(const struct request *request)

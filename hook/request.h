@@ -30,6 +30,7 @@ struct request {
 	struct parsed parsed;
 	const char *host_root; /* borrowed */
 	struct report *report; /* borrowed; connected before the first filter; or NULL */
+	pid_t pid;	       /* of a container that runs, which is looked at; or 0 */
 	bool can_add_groups;   /* to the container's process, by the command's back end */
 	struct host host;      /* opened early, or not */
 	struct cdi_parser cdi_parser;
@@ -112,6 +113,9 @@ void request_warn_of_doubts(const struct request *request, struct plan *plan);
    somebody meant: what is wrong with it, as a warning. Parses it. */
 void request_warn_of_settings(const struct request *request, struct plan *plan);
 
+/* The bundle's path, free of links. @ret: free() it */
+int request_find_bundle(const struct request *request, char **ret, struct err *err);
+
 /**
  * request_find_rootfs() - The absolute path of the container's root
  * @ret:	free() it
@@ -124,6 +128,10 @@ int request_find_rootfs(const struct request *request, char **ret, struct err *e
  * With another root for the host its state is there as well.
  */
 char *request_find_state_dir(const struct request *request);
+
+/* Where root's is, which a user who looks from outside a user namespace may ask for as
+   well, since root's engine may do it for him; else NULL. */
+char *request_find_system_state_dir(const struct request *request);
 
 /* The container as the ledger knows it; borrowed from @request. */
 struct lease_holder request_lease_holder(const struct request *request);

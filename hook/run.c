@@ -198,6 +198,7 @@ int run_plan(const struct cli *cli, struct report *report, struct err *err)
 
 	(void)report;
 	request.host_root = cli->host_root;
+	request.pid = cli->pid;
 	r = cli->gpu ? request_read_option(cli, &request, err)
 		     : request_read_bundle(cli, &request, err);
 	if (r < 0) {
@@ -246,12 +247,16 @@ static void look_at_ledger(const struct request *request, struct report *report,
 			   struct lease *lease)
 {
 	autofree char *state_dir = request_find_state_dir(request);
+	autofree char *system_dir = request_find_system_state_dir(request);
 	struct err unknown = {0};
 
 	/* The state directory may be another one. */
 	if (request_check_settings(request, &unknown) == 0) {
 		lease_look(state_dir, LEDGER_CHECK_ALL, lease);
 		unknown = lease->ledger.absence;
+	}
+	if (system_dir) {
+		lease_look_also(system_dir, lease);
 	}
 	if (unknown.code != 0) {
 		report_message(report, LOG_LEVEL_WARNING,

@@ -78,6 +78,38 @@ void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *le
 	lease->ledger.absence = err;
 }
 
+void lease_look_also(const char *dir, struct lease *lease)
+{
+	cleanup(lease_closep) struct lease other = NO_LEASE;
+
+	lease_look(dir, LEDGER_CHECK_ALL, &other);
+	for (size_t i = 0; i < other.ledger.holders.n; i++) {
+		holders_add(&lease->ledger.holders, &other.ledger.holders.holder[i]);
+	}
+}
+
+void lease_look_as(const struct lease_holder *who, struct lease *lease)
+{
+	const struct holders *holders = &lease->ledger.holders;
+	struct process_id id = {0};
+	struct err ignored = {0};
+
+	if (!has_ledger(lease)) {
+		return;
+	}
+	if (who->pid) {
+		(void)ledger_identify(&lease->ledger, who->pid, &id, &ignored);
+	}
+	for (size_t i = 0; i < holders->n; i++) {
+		const struct holder *holder = &holders->holder[i];
+
+		if (who->pid ? process_id_equals(&holder->init, &id)
+			     : text_equals(holder->bundle, who->bundle)) {
+			lease->init = holder->init;
+		}
+	}
+}
+
 void lease_unlock(struct lease *lease)
 {
 	if (lease->is_locked) {
@@ -88,11 +120,13 @@ void lease_unlock(struct lease *lease)
 
 struct select_terms lease_terms(const struct lease *lease, enum gpu_order order)
 {
+	bool knows = has_ledger(lease) || lease->ledger.holders.n > 0;
+
 	return (struct select_terms){
 		.order = order,
-		.holders = has_ledger(lease) ? &lease->ledger.holders : NULL,
+		.holders = knows ? &lease->ledger.holders : NULL,
 		/* Nobody, pid 0, who only looks. */
-		.own = has_ledger(lease) ? &lease->init : NULL,
+		.own = knows ? &lease->init : NULL,
 	};
 }
 

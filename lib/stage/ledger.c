@@ -21,7 +21,6 @@
 #include "base/trusted_file.h"
 #include "stage/ledger_text.h"
 
-#define SYSTEM_DIR "/run/oci-gpu-hook"
 #define LEDGER	   "ledger"
 #define LEDGER_NEW "ledger.new"
 #define LOCK	   "lock"
@@ -53,9 +52,11 @@ char *ledger_default_dir(void)
 {
 	const struct trusted_caller caller = trusted_caller_look();
 
-	return caller.has_all_ids
-		       ? xstrdup(SYSTEM_DIR)
-		       : xasprintf("/run/user/%u/oci-gpu-hook", caller.host_uid);
+	/* The same for a user within a user namespace, as the hook runs, and without. */
+	return trusted_caller_is_root(&caller)
+		       ? xstrdup(LEDGER_SYSTEM_DIR)
+		       : xasprintf("/run/user/%u/oci-gpu-hook",
+				   caller.has_all_ids ? caller.uid : caller.host_uid);
 }
 
 static int read_boot_id(int proc_fd, char **ret, struct err *err)

@@ -50,10 +50,12 @@ DEFINE_CLEANUP(struct ledger, ledger_close)
 /**
  * ledger_default_dir() - Where the ledger is if the settings name no place; free() it
  *
- * /run/oci-gpu-hook; in a user namespace
+ * LEDGER_SYSTEM_DIR; for who is not the real root, in a user namespace or not,
  * /run/user/UID/oci-gpu-hook, UID being the host's.
  */
 char *ledger_default_dir(void);
+
+#define LEDGER_SYSTEM_DIR "/run/oci-gpu-hook"
 
 /**
  * ledger_open() - Open the state directory

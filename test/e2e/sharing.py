@@ -140,6 +140,25 @@ class Rules:
                                    result.stdout.count("(exclusively)"), N_GPUS)
         return problems + wanted("list, at the end", host.held(), {})
 
+    def what_a_container_has_is_planned_for_it(self):
+        """`plan` of a container that is there: its own lease is not in its way."""
+        host = Host(self.hook)
+        with Crowd(host) as crowd:
+            problems = []
+            for index in range(N_GPUS):
+                problems += crowd.gets(EXCLUSIVE, [index])
+            standin = crowd.standins[3]
+            for args in (["--gpu", EXCLUSIVE, "--pid", str(standin.pid)],
+                         ["--bundle", standin.bundle.directory]):
+                result = container.run([self.hook, "plan", *args, *host.args])
+                problems += wanted(f"{args}: {result.stderr!r}",
+                                   "\nGPUs      nvidia:3" in result.stdout, True)
+            for args in (["--gpu", EXCLUSIVE], ["--gpu", EXCLUSIVE, "--pid", str(os.getpid())],
+                         ["--bundle", Bundle().request(EXCLUSIVE).write().directory]):
+                result = container.run([self.hook, "plan", *args, *host.args])
+                problems += one_line(result, "1 nvidia GPU asked exclusively, 0 free")
+        return problems
+
     def shared_passes_over_exclusive_ones(self):
         with Crowd(Host(self.hook)) as crowd:
             return (crowd.gets("devices=1;sharing=exclusive", [1]) + crowd.gets("1", [0]) +
@@ -463,6 +482,33 @@ class Rules:
             result = container.run([self.hook, "plan", "--gpu", EXCLUSIVE.replace("1", "7"),
                                     *host.args])
             return problems + one_line(result, "7 nvidia GPUs asked exclusively, 6 free")
+
+    def a_user_sees_both_ledgers(self):
+        """From outside a user namespace: what root's engine gave, and what his own did. Of his
+        own bundle only his own counts."""
+        host = Host(self.hook)
+        uid = 47110
+        user = {"user": uid, "group": uid, "extra_groups": []}
+        with Crowd(host) as crowd:
+            problems = crowd.gets(EXCLUSIVE, [0])
+            own_dir = f"{host.run}/user/{uid}/oci-gpu-hook"
+            os.makedirs(own_dir)
+            with open(f"{host.state_dir}/ledger", encoding="ascii") as file:
+                text = file.read().replace(host.addresses[0], host.addresses[1])
+            with open(f"{own_dir}/ledger", "w", encoding="ascii") as file:
+                file.write(text.replace("\tc", "\town"))
+            bundle = Bundle().request(EXCLUSIVE).write()
+            for path in own_dir, f"{own_dir}/ledger", bundle.directory, \
+                    f"{bundle.directory}/config.json":
+                os.chown(path, uid, uid)
+            result = container.run([self.hook, "list", *host.args], **user)
+            problems += wanted(f"list: {result.stdout}", result.stdout.count("(exclusively)"), 2)
+            for args, index in ((["--gpu", EXCLUSIVE], 2),
+                                (["--bundle", bundle.directory], 0)):
+                result = container.run([self.hook, "plan", *args, *host.args], **user)
+                problems += wanted(f"{args}: {result.stderr}",
+                                   f"\nGPUs      nvidia:{index}" in result.stdout, True)
+        return problems
 
     def with_a_thousand_entries(self):
         """All alive, so that none of them goes: it still works, whole."""

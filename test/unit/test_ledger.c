@@ -586,9 +586,9 @@ Test(ledger, disk_that_fills_up_meanwhile_keeps_the_old_file)
 }
 
 /* In a process of its own: a program with threads cannot leave its user namespace. */
-static bool is_default_dir_in_user_namespace(const char *wanted)
+static bool is_default_dir_of(unsigned int uid, bool in_user_namespace,
+			      const char *wanted)
 {
-	unsigned int uid = geteuid();
 	pid_t child = fork();
 	int status = -1;
 
@@ -598,7 +598,9 @@ static bool is_default_dir_in_user_namespace(const char *wanted)
 		ssize_t n = -1;
 		autoclose int fd = -1;
 
-		if (unshare(CLONE_NEWUSER) == 0) {
+		if (!in_user_namespace) {
+			n = setresuid(uid, uid, uid) == 0 ? (ssize_t)strlen(map) : -1;
+		} else if (unshare(CLONE_NEWUSER) == 0) {
 			fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
 			n = write(fd, map, strlen(map));
 		}
@@ -609,13 +611,15 @@ static bool is_default_dir_in_user_namespace(const char *wanted)
 	return status == 0;
 }
 
-Test(ledger, default_directory_is_the_systems_or_in_a_user_namespace_the_users)
+Test(ledger, default_directory_is_the_systems_or_the_users)
 {
 	autofree char *of_user = xasprintf("/run/user/%u/oci-gpu-hook", geteuid());
 	autofree char *of_system = NULL;
 
 	/* First, since a process looks at its user namespace once. */
-	cr_expect(is_default_dir_in_user_namespace(of_user));
+	cr_expect(is_default_dir_of(geteuid(), true, of_user));
+	/* He who looks from outside sees what his containers have. */
+	cr_expect(is_default_dir_of(1234, false, "/run/user/1234/oci-gpu-hook"));
 	of_system = ledger_default_dir();
 	cr_expect_str_eq(of_system, "/run/oci-gpu-hook");
 }
@@ -713,6 +717,39 @@ Test(ledger, who_looks_learns_why_nothing_can_be_seen)
 		  lease.ledger.absence.msg);
 	cr_expect_geq(lease.ledger.dir_fd, 0);
 	cr_expect_eq(lease.ledger.holders.n, 0);
+}
+
+Test(ledger, what_a_container_has_is_free_for_itself)
+{
+	cleanup(lease_closep) struct lease lease = NO_LEASE;
+	const struct lease_holder by_pid = {.pid = getpid()};
+	const struct lease_holder by_bundle = {.bundle = "/run/b"};
+	const struct lease_holder other = {.bundle = "/run/other"};
+	struct holder holder = {
+		.gpu = "g", .is_exclusive = true, .id = "c", .bundle = "/run/b"};
+	struct ledger ledger = NO_LEDGER;
+	struct err err = {0};
+
+	open_ledger(&ledger);
+	cr_assert_eq(ledger_identify(&ledger, getpid(), &holder.init, &err), 0);
+	holders_add(&ledger.holders, &holder);
+	cr_assert_eq(ledger_save(&ledger, &err), 0, "%s", err.msg);
+	ledger_close(&ledger);
+
+	lease_look(dir, LEDGER_CHECK_ALL, &lease);
+	cr_assert_eq(lease.ledger.holders.n, 1);
+	lease_look_as(&other, &lease);
+	cr_expect_eq(lease.init.pid, 0);
+	lease_look_as(&by_bundle, &lease);
+	cr_expect_eq(lease.init.pid, getpid());
+	lease.init.pid = 0;
+	lease_look_as(&by_pid, &lease);
+	cr_expect_eq(lease.init.pid, getpid());
+
+	lease_look_also(dir, &lease);
+	cr_expect_eq(lease.ledger.holders.n, 2);
+	lease_look_also("/nowhere", &lease);
+	cr_expect_eq(lease.ledger.holders.n, 2);
 }
 
 /* ---- processes --------------------------------------------------------------------- */
