@@ -263,14 +263,17 @@ static int see_to_access(const struct request *request, enum purpose purpose,
 			 struct outcome *outcome, struct err *err)
 {
 	const struct trusted_caller caller = trusted_caller_look();
+	bool is_users = purpose == OUTCOME_TO_SHOW && is_of_a_user(request);
 	const struct access_terms terms = {
 		.setting = request->parsed.settings.access,
 		.can_make_nodes = trusted_caller_is_root(&caller),
 		.can_add_groups = request->can_add_groups,
-		.is_rootless = !caller.has_all_ids,
+		/* root cannot tell what the user may open. */
+		.is_rootless = !caller.has_all_ids || (is_users && caller.uid != 0),
+		.is_outside = caller.has_all_ids,
 	};
 
-	if (terms.is_rootless || (purpose == OUTCOME_TO_SHOW && is_of_a_user(request))) {
+	if (terms.is_rootless || is_users) {
 		check_subset_warn(&outcome->inventory, &outcome->selection,
 				  &outcome->plan);
 	}

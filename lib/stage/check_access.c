@@ -36,7 +36,7 @@ static bool find_outside(const struct container *ctr, const struct id_map *map,
 
 static bool is_hidden(const struct question *q, uint32_t id)
 {
-	return q->terms->is_rootless && id == OVERFLOW_UID;
+	return q->terms->is_rootless && (q->terms->is_outside || id == OVERFLOW_UID);
 }
 
 static bool is_owner(const struct question *q)

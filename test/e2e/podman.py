@@ -285,8 +285,28 @@ class Suite:
             if len(lines) != (0 if opens else len(AMD)) or \
                     any(words not in line for line in lines):
                 problems.append(f"member {is_member}, {options}: the log is {lines}")
+            said = self._plan_of_user(hooks, settings, *options, *self.ask("amd:1"))
+            if os.path.exists(log):
+                os.unlink(log)
+            if said.count(words or "Warnings") != (0 if opens else len(AMD)):
+                problems.append(f"member {is_member}, {options}: plan says {said}")
         self.podman.groups = []
         return problems
+
+    def _plan_of_user(self, hooks, settings, *options):
+        """Of the bundle of a container that runs, as its user and outside of podman unshare"""
+        result = self.podman.run("--detach", *options, hooks=hooks, runtime="crun",
+                                 command=["/bin/busybox", "sleep", "100"])
+        name = result.stdout.strip()
+        try:
+            path = self.podman.call("inspect", "--format", "{{.OCIConfigPath}}", name).stdout
+            result = container.run(
+                [self.podman.hook, "plan", "--bundle", os.path.dirname(path), "--host-root",
+                 container.make_host(), "--config", settings],
+                **self.podman.as_user, extra_groups=self.podman.groups)
+        finally:
+            self.podman.call("--runtime", "crun", "rm", "--force", "--time", "0", name)
+        return result.stdout + result.stderr
 
     def image_that_leads_a_volume_below_dev(self):
         """No node of a GPU is left in a volume, on the host."""

@@ -370,6 +370,20 @@ Test(check_access, rootless_says_what_is_missing)
 	expect_with(&root, &terms, &node, NULL);
 }
 
+/* Its root will be the user, and no number that he sees is one of it. */
+Test(check_access, who_looks_from_outside_the_namespace_sees_the_hosts_ids)
+{
+	const struct access_terms terms = {.is_rootless = true, .is_outside = true};
+	const struct device_node node = {.gid = 105, .mode = 0660};
+	struct container root = {.overrides_modes = true, .gid = 105};
+	cleanup(plan_clearp) struct plan plan = {0};
+
+	check_one(&root, &terms, &node, &plan);
+	cr_assert_eq(plan.n_warnings, 1);
+	cr_expect(strstr(plan.warnings[0], "does not open to the user"), "%s",
+		  plan.warnings[0]);
+}
+
 Test(check_access, group_of_the_plan_that_nobody_gives_does_not_count)
 {
 	const struct device_node node = {.gid = 104, .mode = 0660};
