@@ -155,19 +155,26 @@ static int set_lock(int fd, short type)
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* O_NONBLOCK: of somebody's lease on it (fcntl(2), F_SETLEASE) EAGAIN is said. */
+static bool open_lock(struct ledger *ledger)
+{
+	if (ledger->lock_fd < 0) {
+		ledger->lock_fd =
+			sys_openat2(ledger->dir_fd, LOCK, O_WRONLY | O_CREAT | O_NONBLOCK,
+				    LOCK_MODE, RESOLVE_LEDGER);
+	}
+	return ledger->lock_fd >= 0;
+}
+
 int ledger_lock(struct ledger *ledger, struct err *err)
 {
 	const long long begin = deadline_clock_ms();
 	long long waited_ms;
 
-	if (ledger->lock_fd < 0) {
-		ledger->lock_fd = sys_openat2(ledger->dir_fd, LOCK, O_WRONLY | O_CREAT,
-					      LOCK_MODE, RESOLVE_LEDGER);
-	}
-	if (ledger->lock_fd < 0) {
-		return err_sys(err, errno, "open '%s/" LOCK "'", ledger->dir);
-	}
-	while (set_lock(ledger->lock_fd, F_WRLCK) < 0) {
+	while (!open_lock(ledger) || set_lock(ledger->lock_fd, F_WRLCK) < 0) {
+		if (ledger->lock_fd < 0 && errno != EAGAIN) {
+			return err_sys(err, errno, "open '%s/" LOCK "'", ledger->dir);
+		}
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
 			return err_sys(err, errno, "lock '%s/" LOCK "'", ledger->dir);
 		}
@@ -256,9 +263,9 @@ static int fail(int code, struct err *err)
 static int write_new(const struct ledger *ledger, struct err *err)
 {
 	const cookie_io_functions_t functions = {.write = write_piece};
-	autoclose int fd =
-		sys_openat2(ledger->dir_fd, LEDGER_NEW, O_WRONLY | O_CREAT | O_TRUNC,
-			    0644, RESOLVE_LEDGER);
+	autoclose int fd = sys_openat2(ledger->dir_fd, LEDGER_NEW,
+				       O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0644,
+				       RESOLVE_LEDGER);
 	struct new_file file = {.fd = fd};
 	FILE *out;
 	int r;

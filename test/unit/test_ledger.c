@@ -805,3 +805,25 @@ Test(ledger, a_lease_is_not_waited_for)
 	cr_expect_eq(ledger_load(&ledger, &err), -EAGAIN);
 	cr_expect_str_eq(err.msg, wanted);
 }
+
+/* Nor one on the lock, but for as long as a lock. */
+Test(ledger, a_lease_on_the_lock_is_as_a_lock)
+{
+	cleanup(ledger_closep) struct ledger ledger = NO_LEDGER;
+	autofree char *lock = xasprintf("%s/lock", dir);
+	const long long begin = deadline_clock_ms();
+	struct err err = {0};
+	autoclose int fd = -1;
+
+	open_ledger(&ledger);
+	fd = open(lock, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_geq(fd, 0);
+	(void)signal(SIGIO, SIG_IGN);
+	cr_assert_eq(fcntl(fd, F_SETLEASE, F_RDLCK), 0);
+	cr_expect_eq(ledger_lock(&ledger, &err), -ETIMEDOUT);
+	cr_expect(strstr(err.msg, "another process has it for 5 s; find it: fuser"), "%s",
+		  err.msg);
+	cr_expect_lt(deadline_clock_ms() - begin, 8000);
+	cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+	cr_expect_eq(ledger_lock(&ledger, &err), 0, "%s", err.msg);
+}

@@ -91,7 +91,10 @@ static int open_old(const struct rootfs *rootfs, const struct ctr_dir *dir,
 		return -EFBIG;
 	}
 	(void)snprintf(path, sizeof(path), "self/fd/%d", path_fd);
-	fd = sys_openat2(rootfs->process->proc_fd, path, O_RDONLY | O_NOCTTY, 0, 0);
+	/* O_NONBLOCK: it may be a file of another container's, too, whose root has a lease
+	   on it (fcntl(2), F_SETLEASE): EAGAIN then. */
+	fd = sys_openat2(rootfs->process->proc_fd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
+			 0, 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -241,7 +244,7 @@ int ctr_ld_cache_update(struct ctr_ld_cache *cache, struct rootfs *rootfs,
 	}
 	r = update(cache, rootfs, err);
 	if (r < 0 && (ctr_is_of_image(-r) || r == -ENOENT || r == -EINVAL ||
-		      r == -EFBIG || r == -EBUSY)) {
+		      r == -EFBIG || r == -EBUSY || r == -EAGAIN)) {
 		(void)err_set(&cache->warning, -r,
 			      "%s; `ldconfig -p` in the container does not list the "
 			      "driver's libraries, but the loader finds them",
