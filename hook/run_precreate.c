@@ -103,7 +103,7 @@ static int edit(const struct cli *cli, const struct request *request,
 		.is_rootless = !caller.has_all_ids || caller.uid != 0,
 		.are_volumes_sure =
 			inspect_volumes(parsed->config.root_path, parsed->edit.mounts,
-					parsed->edit.n_mounts),
+					parsed->edit.n_mounts, &outcome->plan),
 		.hook_path = own_path,
 		.hook_args = hook_args,
 		.hook_timeout =

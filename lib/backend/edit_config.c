@@ -160,7 +160,7 @@ static bool may_be_in_volume(const struct additions *additions, const char *path
 	for (size_t i = 0; i < edit->n_mounts; i++) {
 		const struct config_mount *mount = &edit->mounts[i];
 
-		if (mount->is_bind &&
+		if (mount->has_content &&
 		    path_relate(mount->destination, path) == PATH_ABOVE) {
 			return true;
 		}

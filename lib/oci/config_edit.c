@@ -104,6 +104,21 @@ static bool is_bind(const json_t *entry, const char *type)
 	return text_equals(type, "bind");
 }
 
+/* Where no image and no volume can have put a link. What a tmpfs may begin with, by the
+   option tmpcopyup, is the image's at that place. */
+static bool is_without_content(const char *type)
+{
+	static const char *const types[] = {"tmpfs",   "proc",	 "sysfs", "cgroup",
+					    "cgroup2", "mqueue", "devpts"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (text_equals(type, types[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int read_mounts(const json_t *config, struct config_edit *edit, struct err *err)
 {
 	const json_t *mounts = NULL;
@@ -128,6 +143,7 @@ static int read_mounts(const json_t *config, struct config_edit *edit, struct er
 			return -err->code;
 		}
 		mount->is_bind = is_bind(entry, type);
+		mount->has_content = mount->is_bind || !is_without_content(type);
 	}
 	return 0;
 }

@@ -23,6 +23,7 @@ struct config_mount {
 	char *destination;
 	char *source; /* "": none */
 	bool is_bind;
+	bool has_content; /* somebody's: it does not begin empty, nor is it the kernel's */
 };
 
 struct config_edit {

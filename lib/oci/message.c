@@ -162,6 +162,7 @@ static void put_edit(struct message *message, const struct config_edit *edit)
 		put_string(message, edit->mounts[i].destination);
 		put_string(message, edit->mounts[i].source);
 		put_u32(message, edit->mounts[i].is_bind);
+		put_u32(message, edit->mounts[i].has_content);
 	}
 	put_u32(message, edit->has_hook);
 }
@@ -400,6 +401,7 @@ static void get_edit(struct reader *reader, const struct bytes *config,
 		mount->destination = get_string(reader);
 		mount->source = get_string(reader);
 		mount->is_bind = get_bool(reader);
+		mount->has_content = get_bool(reader);
 	}
 	edit->has_hook = get_bool(reader);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/syscalls.h"
 
@@ -139,7 +140,7 @@ static bool is_without_links(int root_fd, const char *path)
 static bool is_below_another(const struct config_mount *mounts, size_t n, size_t index)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (mounts[i].is_bind &&
+		if (mounts[i].has_content &&
 		    path_relate(mounts[i].destination, mounts[index].destination) ==
 			    PATH_ABOVE) {
 			return true;
@@ -148,22 +149,39 @@ static bool is_below_another(const struct config_mount *mounts, size_t n, size_t
 	return false;
 }
 
-bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts, size_t n)
+static bool are_nodes_without_links(int root_fd, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		const char *path = plan->nodes[i].ctr.text;
+		const char *slash = strrchr(path, '/');
+		autofree char *dir = xstrndup(path, (size_t)(slash - path));
+
+		if (!is_without_links(root_fd, dir)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts, size_t n,
+		     const struct plan *plan)
 {
 	autoclose int root_fd = -1;
+	bool has_volume = false;
 
 	if (rootfs_path[0] == '/') {
 		root_fd = sys_openat2(AT_FDCWD, rootfs_path, O_PATH | O_DIRECTORY, 0, 0);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (mounts[i].is_bind &&
+		has_volume |= mounts[i].has_content;
+		if (mounts[i].has_content &&
 		    (root_fd < 0 || path_has_parent(mounts[i].destination) ||
 		     is_below_another(mounts, n, i) ||
 		     !is_without_links(root_fd, mounts[i].destination))) {
 			return false;
 		}
 	}
-	return true;
+	return !has_volume || are_nodes_without_links(root_fd, plan);
 }
 
 void inspect_no_container(struct container *ctr)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "model/container.h"
+#include "model/plan.h"
 #include "oci/config_edit.h"
 
 /**
@@ -32,16 +33,18 @@ void inspect_container(const char *rootfs_path, bool is_rootless, struct contain
 /**
  * inspect_volumes() - Is each volume where its name says?
  * @rootfs_path: as for inspect_container()
- * @mounts:	of config.json; only bind mounts are looked at
+ * @mounts:	of config.json; those with content of their own are volumes
+ * @plan:	whose nodes are not to be made in one
  *
  * A link of the image may lead a volume anywhere in the root, below /dev for instance,
- * where nobody would look for it by its name; and a volume may have such links for one
- * that is mounted below it.
+ * where nobody would look for it by its name; a volume may have such links for one
+ * that is mounted below it; and /dev itself may be a link to a volume.
  *
- * Return: false: not sure, also where the root's path is relative or cannot be opened.
+ * Return: false: not sure, also where there is a volume and the root's path is relative or
+ * cannot be opened.
  */
-bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts,
-		     size_t n);
+bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts, size_t n,
+		     const struct plan *plan);
 
 /* For a request without a container: what is most common, Debian's. */
 void inspect_no_container(struct container *ctr);

@@ -130,7 +130,7 @@ class Generator:
         self.maybe(top, "linux", self.linux)
         self.maybe(top, "hooks", self.hooks)
         self.maybe(top, "mounts", lambda: self.array(self.some(
-            lambda: self.object({"destination": '"/m"', "x": self.value()}))))
+            lambda: self.object({"destination": '"/m"', "type": '"tmpfs"', "x": self.value()}))))
         for i in range(self.random.randrange(3)):
             top[f"x{i}"] = self.value()
         return self.blank() + self.object(top) + self.blank()
@@ -362,6 +362,21 @@ class Suite:
                 problems.append(f"{places}: {got['linux']}")
             if is_left and "createRuntime" not in got["hooks"]:
                 problems.append(f"{places}: nobody makes the nodes")
+        for outer, is_left in (("overlay", True), ("tmpfs", False)):
+            got = self.edit(minimal(root={"path": root}, mounts=[
+                {"destination": "/data/missing", "type": outer, "source": outer},
+                {"destination": "/data/missing/x", "source": "/v", "type": "bind"}]))
+            if ("devices" not in got["linux"]) != is_left:
+                problems.append(f"a volume in one of {outer}: {got['linux']}")
+        os.symlink("/data/plain", f"{root}/dev")
+        for mounts, is_left in (([{"destination": "/data/plain", "source": "/v", "type": "bind"}],
+                                 True),
+                                ([{"destination": "/data/plain", "type": "overlay"}], True),
+                                ([{"destination": "/dev", "type": "tmpfs"}], False)):
+            got = self.edit(minimal(root={"path": root}, mounts=mounts))
+            if ("devices" not in got["linux"]) != is_left:
+                problems.append(f"/dev is a link, {mounts}: {got['linux']}")
+        os.unlink(f"{root}/dev")
         got = self.edit(minimal(mounts=[{"destination": "/x", "source": "/v", "type": "bind"}]))
         if "devices" in got["linux"]:
             problems.append(f"a root that is not known: {got['linux']}")

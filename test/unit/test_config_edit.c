@@ -72,10 +72,13 @@ Test(config_edit, mounts_are_listed_and_binds_known)
 			   "{'destination': '/a', 'source': '/b', 'type': 'bind'},"
 			   "{'destination': '/a', 'source': '/b', 'options': ['rbind']},"
 			   "{'destination': '/a', 'source': '/b', 'options': ['bind']},"
-			   "{'destination': '/d', 'type': 'tmpfs', 'options': null}]",
+			   "{'destination': '/d', 'type': 'tmpfs', 'options': null},"
+			   "{'destination': '/o', 'type': 'overlay'},"
+			   "{'destination': '/e'},"
+			   "{'destination': '/p', 'type': 'proc'}]",
 			   &config, &edit, &err),
 		     0, "%s", err.msg);
-	cr_assert_eq(edit.n_mounts, 4);
+	cr_assert_eq(edit.n_mounts, 7);
 	cr_expect_str_eq(edit.mounts[0].destination, "/a");
 	cr_expect_str_eq(edit.mounts[0].source, "/b");
 	cr_expect(edit.mounts[0].is_bind);
@@ -83,6 +86,10 @@ Test(config_edit, mounts_are_listed_and_binds_known)
 	cr_expect(edit.mounts[2].is_bind);
 	cr_expect_str_eq(edit.mounts[3].source, "");
 	cr_expect_not(edit.mounts[3].is_bind);
+	cr_expect_not(edit.mounts[4].is_bind);
+	for (size_t i = 0; i < edit.n_mounts; i++) {
+		cr_expect_eq(edit.mounts[i].has_content, i != 3 && i != 6, "%zu", i);
+	}
 }
 
 static bool finds_hook(const char *hooks)

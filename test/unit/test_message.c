@@ -393,7 +393,7 @@ static void fill_edit(struct parsed *parsed)
 	edit->devices[0] = (struct config_device){xstrdup("/dev/a"), 'c', 10, 229};
 	edit->n_mounts = 1;
 	edit->mounts = xcalloc(1, sizeof(*edit->mounts));
-	edit->mounts[0] = (struct config_mount){xstrdup("/d"), xstrdup("/s"), true};
+	edit->mounts[0] = (struct config_mount){xstrdup("/d"), xstrdup("/s"), true, true};
 	edit->has_hook = true;
 }
 
@@ -425,6 +425,7 @@ Test(message, what_stands_in_a_config_comes_through)
 	cr_expect_str_eq(out.edit.mounts[0].destination, "/d");
 	cr_expect_str_eq(out.edit.mounts[0].source, "/s");
 	cr_expect(out.edit.mounts[0].is_bind);
+	cr_expect(out.edit.mounts[0].has_content);
 	cr_expect(out.edit.has_hook);
 	bytes_clear(&config);
 }
