@@ -12,8 +12,8 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/trusted_file.h"
 #include "host/cache.h"
+#include "host/trusted_path.h"
 
 /* What the kernel calls a descriptor. Source: proc_pid_fd(5). */
 static int read_fd_path(int fd, char *buf, size_t size)
@@ -164,33 +164,13 @@ int host_dir_open_file(const struct host_dir *dir, const char *name, char **ret_
 	return steal_fd(&fd);
 }
 
-/* Is the directory that @path is in the system's, so that nobody
-   else changes its links? */
-static bool is_in_trusted_dir(const struct host *host, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	autofree char *dir = xstrndup(path, slash > path ? (size_t)(slash - path) : 1);
-	autoclose int fd = host_open_below(host, dir, O_PATH | O_DIRECTORY);
-	struct err doubt = {0};
-
-	if (fd < 0) {
-		return false;
-	}
-	trusted_fd_check(fd, TRUSTED_OWNER_SYSTEM, dir, &doubt);
-	return doubt.code == 0;
-}
-
 int host_open_file(const struct host *host, const char *path, char **ret_path)
 {
 	/* O_NONBLOCK: it may be a FIFO, which must not stop us. */
-	autoclose int fd = host_open_below(host, path,
-					   O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	int r;
+	autoclose int fd =
+		host_open_trusted(host, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, true);
+	int r = fd < 0 ? fd : check_type(fd, S_IFREG);
 
-	if (fd == -ELOOP && is_in_trusted_dir(host, path)) {
-		fd = host_open_regular(host, path);
-	}
-	r = fd < 0 ? fd : check_type(fd, S_IFREG);
 	if (r == 0) {
 		r = find_real_path(host, fd, ret_path);
 	}
@@ -199,8 +179,8 @@ int host_open_file(const struct host *host, const char *path, char **ret_path)
 
 int host_find_file(const struct host *host, const char *path, mode_t type, char **ret)
 {
-	autoclose int fd =
-		host_open_below(host, path, O_PATH | (type == S_IFSOCK ? O_NOFOLLOW : 0));
+	autoclose int fd = type == S_IFSOCK ? host_open_trusted(host, path, O_PATH, false)
+					    : host_open_below(host, path, O_PATH);
 	int r = fd < 0 ? fd : check_type(fd, type);
 
 	return r < 0 ? r : find_real_path(host, fd, ret);

@@ -52,8 +52,7 @@ int host_dir_open_file(const struct host_dir *dir, const char *name, char **ret_
  * host_open_file() - Open a regular file for reading
  * @ret_path:	its real path; free() it
  *
- * Its name may be a link only in a directory of the system's: the account of a daemon
- * could have its link lead to whatever root alone may read.
+ * As host_open_trusted(): its path may have links only in directories of the system's.
  *
  * Return: a descriptor, or negative errno (-EINVAL: of another
  * type; -ELOOP: such a link).
@@ -62,8 +61,8 @@ int host_open_file(const struct host *host, const char *path, char **ret_path);
 
 /**
  * host_find_file() - The real path of a file
- * @type:	S_IFREG or S_IFSOCK; the name of a socket may not be a link: the directory
- *		is its daemon's, who could have a container talk to another daemon
+ * @type:	S_IFREG or S_IFSOCK; to a socket host_open_trusted() leads, and its name may
+ *		be no link: a container may talk to what is found
  * @ret:	free() it
  *
  * The file is not opened.

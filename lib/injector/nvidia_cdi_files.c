@@ -279,8 +279,8 @@ static int add_mount(struct nvidia_cdi_reader *reader, const struct cdi_mount *m
 	}
 	if (fd == -ELOOP) {
 		nvidia_cdi_leave_out(reader, mount->host_path,
-				     "on the host it is a link in a directory that is "
-				     "not root's");
+				     "on the host a link in a directory "
+				     "that is not root's leads to it");
 		return 0;
 	}
 	if (fd == -EINVAL || fd == -ENXIO) {

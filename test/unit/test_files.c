@@ -64,6 +64,7 @@ Test(files, socket_may_not_be_a_link)
 {
 	autofree char *path = xasprintf("%s/run/d/socket", made.root);
 	autofree char *found = NULL;
+	autofree char *again = NULL;
 
 	made_dir(&made, "/run/d");
 	cr_assert_eq(mknod(path, S_IFSOCK | 0666, 0), 0);
@@ -71,7 +72,62 @@ Test(files, socket_may_not_be_a_link)
 	cr_assert_eq(host_find_file(&made.host, "/run/d/socket", S_IFSOCK, &found), 0);
 	cr_expect_str_eq(found, "/run/d/socket");
 	cr_expect_eq(host_find_file(&made.host, "/run/link", S_IFSOCK, &(char *){NULL}),
-		     -EINVAL);
+		     -ELOOP);
+	/* A directory's link is the system's: /var/run. */
+	made_link(&made, "/var/run", "../run");
+	cr_assert_eq(host_find_file(&made.host, "/var/run/d/socket", S_IFSOCK, &again),
+		     0);
+	cr_expect_str_eq(again, "/run/d/socket");
+}
+
+/* The daemon has more than one directory, or replaces one that it has. */
+Test(files, no_directory_may_be_somebody_elses_link)
+{
+	static const char *const paths[] = {"/run/d/sub/secret", "/run/d/absolute/secret",
+					    "/usr/link/secret"};
+	autofree char *dir = xasprintf("%s/run/d", made.root);
+	autofree char *socket = xasprintf("%s/run/other/socket", made.root);
+
+	made_file(&made, "/root/secret", "x");
+	made_dir(&made, "/run/other");
+	cr_assert_eq(mknod(socket, S_IFSOCK | 0666, 0), 0);
+	made_link(&made, "/run/d/sub", "../../root");
+	made_link(&made, "/run/d/absolute", "/root");
+	made_link(&made, "/run/d/other", "/run/other");
+	made_link(&made, "/usr/link", "/run/d/sub");
+	cr_assert_eq(chown(dir, 999, 999), 0);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		cr_expect_eq(host_open_file(&made.host, paths[i], &(char *){NULL}),
+			     -ELOOP, "%s", paths[i]);
+	}
+	cr_expect_eq(host_find_file(&made.host, "/run/d/other/socket", S_IFSOCK,
+				    &(char *){NULL}),
+		     -ELOOP);
+}
+
+Test(files, links_of_the_system_are_followed_wherever_they_are)
+{
+	static const char *const paths[] = {
+		"/l1/file", "/a/../l1/./file", "//l2/sub/../file", "/l3", "/a/up/a/file",
+	};
+
+	made_file(&made, "/a/file", "x");
+	made_dir(&made, "/a/sub");
+	made_link(&made, "/l1", "a");
+	made_link(&made, "/l2", "/l1/");
+	made_link(&made, "/l3", "l2//file");
+	made_link(&made, "/a/up", "../../..");
+	made_link(&made, "/round", "round2");
+	made_link(&made, "/round2", "/round");
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		autofree char *path = NULL;
+		autoclose int fd = host_open_file(&made.host, paths[i], &path);
+
+		cr_assert_geq(fd, 0, "%s: %s", paths[i], strerror(-fd));
+		cr_expect_str_eq(path, "/a/file");
+	}
+	cr_expect_eq(host_open_file(&made.host, "/round", &(char *){NULL}), -ELOOP);
+	cr_expect_eq(host_open_file(&made.host, "/l1/none", &(char *){NULL}), -ENOENT);
 }
 
 /* A driver container's absolute links mean its own root; the real path is the host's. */

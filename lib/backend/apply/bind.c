@@ -25,12 +25,12 @@ void bind_sources_close(struct bind_sources *sources)
 
 /* An O_PATH descriptor: no driver is called, and what was checked is what is bound. */
 static int open_host_path(const char *what, const char *path, int host_root_fd,
-			  struct stat *ret_st, struct err *err)
+			  uint64_t resolve, struct stat *ret_st, struct err *err)
 {
 	autoclose int fd = -1;
 
 	fd = sys_openat2(host_root_fd, path + 1, O_PATH | O_NOFOLLOW, 0,
-			 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+			 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);
 	if (fd < 0) {
 		if (errno == ENOSYS) {
 			return err_old_kernel(err, "openat2");
@@ -98,7 +98,7 @@ int bind_open_node(const struct plan_node *node, int host_root_fd, struct err *e
 	struct stat st;
 	int r;
 
-	node_fd = open_host_path("node", node->host.text, host_root_fd, &st, err);
+	node_fd = open_host_path("node", node->host.text, host_root_fd, 0, &st, err);
 	if (node_fd < 0) {
 		return node_fd;
 	}
@@ -177,7 +177,9 @@ static int clone_file(const struct plan_mount *mount, const struct ctr_process *
 	autoclose int fd = -1;
 	struct stat st;
 
-	fd = open_host_path("file", mount->host.text, host_root_fd, &st, err);
+	/* It is a real path: a link on the way is new. */
+	fd = open_host_path("file", mount->host.text, host_root_fd, RESOLVE_NO_SYMLINKS,
+			    &st, err);
 	if (fd < 0) {
 		return fd;
 	}
