@@ -434,7 +434,7 @@ static void add_whole_gpu(struct table *table, const struct gpu *first,
 	add_numa_node(table, &whole);
 	table_add(table, NULL);
 	table_take(table, describe_holders(&whole, holders));
-	table_take(table, xasprintf("no: split into partitions; ask for those, %s:%u "
+	table_take(table, xasprintf("no: split into partitions; ask for devices=%s:%u "
 				    "and on",
 				    first->vendor, first->index));
 }

@@ -327,7 +327,7 @@ static int add_mig_devices(const struct host *host, const struct driver *driver,
 	}
 	if (list.n > 0) {
 		inv->gpus[parent].unusable_reason = xasprintf(
-			"split into MIG devices; ask for those, %u:0 and on", number);
+			"split into MIG devices; ask for devices=%u:0 and on", number);
 	}
 	return 0;
 }

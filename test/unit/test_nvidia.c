@@ -167,7 +167,7 @@ Test(nvidia, mig_devices_are_numbered_in_the_order_of_the_bus)
 	cr_assert_str_eq(inv.gpus[2].pci, "2000:01:00.0");
 	cr_assert_str_eq(inv.gpus[2].partition_name, "0:0");
 	cr_assert_str_eq(inv.gpus[1].unusable_reason,
-			 "split into MIG devices; ask for those, 0:0 and on");
+			 "split into MIG devices; ask for devices=0:0 and on");
 	cr_assert_str_eq(inv.gpus[4].pci, "10000:01:00.0");
 	cr_assert_str_eq(inv.gpus[4].partition_name, "1:0");
 }

@@ -624,7 +624,7 @@ Test(print, list_text_is_a_tree_of_gpus_and_their_partitions)
 	cr_expect(strstr(f.text,
 			 "-        Radeon RX 7900 XTX  0000:02:00.0  amdgpu  0     "
 			 "-                   web (exclusively)  no: split into "
-			 "partitions; ask for those, amd:3 and on\n"),
+			 "partitions; ask for devices=amd:3 and on\n"),
 		  "%s", f.text);
 }
 
