@@ -124,6 +124,22 @@ static void warn_of_rest(const struct request *request, struct plan *plan)
 	}
 }
 
+/* A log that cannot be opened is no reason to fail where nothing is done. */
+static void report_zero(const struct cli *cli, const struct request *request,
+			struct report *report)
+{
+	autofree char *why = NULL;
+	struct err ignored = {0};
+
+	if (!request->parsed.has_request) {
+		return;
+	}
+	(void)request_follow_settings(cli, request, report, &ignored);
+	why = gpu_spec_describe_zero(&request->parsed.spec);
+	report_message(report, LOG_LEVEL_INFO, "container '%s': got no GPU: %s",
+		       request->parsed.state.id, why);
+}
+
 int run_hook(const struct cli *cli, struct report *report, struct err *err)
 {
 	cleanup(request_clearp) struct request request = NO_REQUEST;
@@ -135,6 +151,7 @@ int run_hook(const struct cli *cli, struct report *report, struct err *err)
 	deadline_start(SETTINGS_WATCHDOG_SECONDS, REQUEST_GRACE_SECONDS);
 	r = request_read_state(cli, &request, err);
 	if (r == 0 && !request_is_asking(&request)) {
+		report_zero(cli, &request, report);
 		return 0;
 	}
 	/* From here on there is something to say. */

@@ -344,7 +344,10 @@ int print_plan_text(FILE *out, const struct plan_report *report, struct err *err
 		table_add(&gpus, verdicts_find_reason(report->verdicts, gpu));
 	}
 	if (report->n_gpus == 0) {
-		(void)fputs("GPUs      none: nothing will be done\n", out);
+		autofree char *why = gpu_spec_describe_zero(report->spec);
+		autofree char *plain = print_plain_copy(why);
+
+		(void)fprintf(out, "GPUs      none: %s\n", plain);
 	}
 	table_print(out, &gpus, "GPUs      ");
 	print_not_given(out, report->verdicts);

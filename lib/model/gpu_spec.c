@@ -62,6 +62,15 @@ bool gpu_spec_is_request(const struct gpu_spec *spec)
 	return spec->is_all || spec->count > 0;
 }
 
+char *gpu_spec_describe_zero(const struct gpu_spec *spec)
+{
+	return spec->has_vendor
+		       ? xasprintf("0 are asked for; the GPU that `list` calls %s:0 is "
+				   "devices=%s:0",
+				   spec->vendor, spec->vendor)
+		       : xstrdup("0 are asked for");
+}
+
 bool gpu_spec_has_capability(const struct gpu_spec *spec, enum gpu_capability capability)
 {
 	return (spec->capabilities & 1U << capability) != 0;

@@ -80,4 +80,8 @@ int gpu_spec_parse(const char *text, size_t len, struct gpu_spec *ret, struct er
 /* Does @spec ask for anything? False for "0", "amd:0" and {"count": 0}. */
 bool gpu_spec_is_request(const struct gpu_spec *spec);
 
+/* Why one that is no request brings nothing, and what to write for a GPU: "amd:0" is what
+   `list` calls one. To free(). */
+char *gpu_spec_describe_zero(const struct gpu_spec *spec);
+
 bool gpu_spec_has_capability(const struct gpu_spec *spec, enum gpu_capability capability);

@@ -375,6 +375,18 @@ class Suite:
             problems += self.does_nothing(self.bundle(request))
         return problems
 
+    def count_of_zero_is_told_who_wants_to_know(self):
+        problems = []
+        for request, words in (("0", "got no GPU: 0 are asked for"),
+                               ("amd:0", "got no GPU: 0 are asked for; the GPU that `list` "
+                                         "calls amd:0 is devices=amd:0")):
+            with StandIn(self.bundle(request)) as standin:
+                result = self.call(standin.state(), "--log-level", "info")
+                wanted = f"oci-gpu-hook: container '{standin.state()['id']}': {words}\n"
+            if (result.returncode, result.stderr) != (0, wanted):
+                problems.append(f"{request}: {result}")
+        return problems
+
     def environment_is_no_request(self):
         """Variables of the image ask for nothing, whatever other hooks make of them."""
         bundle = self.bundle()

@@ -518,11 +518,17 @@ Test(print, plan_without_a_request_names_the_key_and_warns)
 			 "\"read configuration: no\"\n  ]\n}\n");
 }
 
-Test(print, plan_text_of_a_request_for_zero_says_that_nothing_is_done)
+Test(print, plan_text_of_a_request_for_zero_says_how_to_ask_for_that_gpu)
 {
-	expect_request("amd:0", "Request   0 amd GPUs\n"
-				"          capabilities: compute, utility (default)\n"
-				"GPUs      none: nothing will be done\n");
+	expect_request("0", "Request   0 nvidia GPUs\n"
+			    "          capabilities: compute, utility (default)\n"
+			    "GPUs      none: 0 are asked for\n");
+	expect_request(
+		"{\"vendor\":\"\\u001b[\",\"count\":0}",
+		"Request   0 ?[ GPUs\n"
+		"          capabilities: compute, utility (default)\n"
+		"GPUs      none: 0 are asked for; the GPU that `list` calls ?[:0 is "
+		"devices=?[:0\n");
 }
 
 Test(print, list_text_is_a_table)
