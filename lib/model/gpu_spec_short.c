@@ -108,27 +108,48 @@ static int set_count(const struct scan *s, const struct part *part, struct gpu_s
 	}
 }
 
+#define NO_GPU_TEXT \
+	"this is no vendor; write 0 to ask for no GPU, or leave the annotation out"
+#define SOME_GPU_TEXT "this is no vendor; write a number of GPUs, or VENDOR:NUMBER"
+#define PROGRAMS_TEXT                                                                    \
+	"this is no vendor, but what programs for its GPUs are written with; write the " \
+	"vendor as `oci-gpu-hook list` shows it"
+#define SHARING_TEXT \
+	"this is no vendor, but a way of sharing; write a pair, as sharing=exclusive"
+
 /* Words that look like a vendor, and would get the fallback for unknown vendors, while
-   the writer meant something else. JSON has own values for them. */
+   the writer meant something else. JSON has own values for some of them. */
+static const struct {
+	const char *word;
+	const char *reason;
+} misread_vendors[] = {
+	{"none", NO_GPU_TEXT},
+	{"null", NO_GPU_TEXT},
+	{"no", NO_GPU_TEXT},
+	{"off", NO_GPU_TEXT},
+	{"false", NO_GPU_TEXT},
+	{"yes", SOME_GPU_TEXT},
+	{"on", SOME_GPU_TEXT},
+	{"true", SOME_GPU_TEXT},
+	{"any", SOME_GPU_TEXT},
+	{"auto", SOME_GPU_TEXT},
+	{"gpu", SOME_GPU_TEXT},
+	{"gpus", SOME_GPU_TEXT},
+	{"cuda", PROGRAMS_TEXT},
+	{"rocm", PROGRAMS_TEXT},
+	{"exclusive", SHARING_TEXT},
+	{"shared", SHARING_TEXT},
+	{"all", "this is no vendor; all, in lower case, is a count: write all, "
+		"VENDOR:all or count=all"},
+};
+
 static const char *misread_vendor(const char *name)
 {
-	static const char *const no_gpu[] = {"none", "null", "no", "off", "false"};
-	static const char *const some_gpu[] = {"yes", "on", "true"};
-
-	for (size_t i = 0; i < sizeof(no_gpu) / sizeof(no_gpu[0]); i++) {
-		if (text_equals_no_case(name, no_gpu[i])) {
-			return "this is no vendor; write 0 to ask for no GPU, or leave the "
-			       "annotation out";
+	for (size_t i = 0; i < sizeof(misread_vendors) / sizeof(misread_vendors[0]);
+	     i++) {
+		if (text_equals_no_case(name, misread_vendors[i].word)) {
+			return misread_vendors[i].reason;
 		}
-	}
-	for (size_t i = 0; i < sizeof(some_gpu) / sizeof(some_gpu[0]); i++) {
-		if (text_equals_no_case(name, some_gpu[i])) {
-			return "this is no vendor; write a number of GPUs, or VENDOR:NUMBER";
-		}
-	}
-	if (text_equals_no_case(name, "all")) {
-		return "this is no vendor; all, in lower case, is a count: write all, "
-		       "VENDOR:all or count=all";
 	}
 	return NULL;
 }

@@ -198,6 +198,16 @@ Test(gpu_spec, words_for_something_are_no_vendors)
 	refuse("true", "character 1:", "VENDOR:NUMBER");
 	refuse("yes", "character 1:", "VENDOR:NUMBER");
 	refuse("ON", "character 1:", "VENDOR:NUMBER");
+	refuse("any", "character 1:", "VENDOR:NUMBER");
+	refuse("Auto:2", "character 1:", "VENDOR:NUMBER");
+	refuse("vendor=gpu", "character 8:", "VENDOR:NUMBER");
+	refuse("gpus:all", "character 1:", "VENDOR:NUMBER");
+	refuse("CUDA", "character 1:", "write the vendor as `oci-gpu-hook list`");
+	refuse("rocm:1", "character 1:", "write the vendor as `oci-gpu-hook list`");
+	refuse("exclusive", "character 1:", "as sharing=exclusive");
+	refuse("shared:1", "character 1:", "as sharing=exclusive");
+	expect("{\"vendor\":\"any\"}", "any", true, 1);
+	expect("anyx", "anyx", true, 1);
 }
 
 Test(gpu_spec, one_gpu_of_the_default_vendor)
