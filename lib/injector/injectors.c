@@ -56,6 +56,16 @@ const char *injectors_known_vendors(void)
 	return "nvidia, amd, intel, apple";
 }
 
+const char *injectors_find_almost(const char *vendor)
+{
+	for (size_t i = 0; i < VENDORS_LEN; i++) {
+		if (text_is_almost(table[i]->vendor, vendor)) {
+			return table[i]->vendor;
+		}
+	}
+	return NULL;
+}
+
 /* The one vendor that the request can mean, or NULL: any. */
 static const struct gpu_injector *find_only(const struct gpu_spec *spec)
 {

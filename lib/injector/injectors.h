@@ -21,6 +21,9 @@ bool injectors_is_own_driver(const struct gpu_injector *injector, const char *dr
 /* "nvidia, amd, intel, apple", for messages. */
 const char *injectors_known_vendors(void);
 
+/* The known vendor that @vendor is almost, for messages; NULL: none. */
+const char *injectors_find_almost(const char *vendor);
+
 /**
  * injectors_probe() - Look for the GPUs that a request can mean
  * @spec:	a vendor with a row is probed alone; any other request, or a request by

@@ -91,6 +91,17 @@ static void say_usable(struct line *line, const struct inventory *inv)
 	}
 }
 
+/* "nvidia, amd, intel, apple; did you mean nvidia" */
+static void say_known_vendors(struct line *line, const char *vendor, const char *end)
+{
+	const char *meant = injectors_find_almost(vendor);
+
+	say(line, "%s%s", injectors_known_vendors(), end);
+	if (meant) {
+		say(line, "; did you mean %s", meant);
+	}
+}
+
 char *explain_fallback(const struct inventory *inv, const char *vendor)
 {
 	struct line line = {0};
@@ -106,8 +117,9 @@ char *explain_fallback(const struct inventory *inv, const char *vendor)
 		    vendor);
 	} else {
 		say(&line,
-		    "unknown vendor '%s', taking any DRI render node; known vendors: %s",
-		    vendor, injectors_known_vendors());
+		    "unknown vendor '%s', taking any DRI render node; known vendors: ",
+		    vendor);
+		say_known_vendors(&line, vendor, "");
 	}
 	return xstrdup(line.text);
 }
@@ -338,9 +350,9 @@ int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 		say_asked(&line, spec, found);
 	}
 	if (meaning == MEANS_RENDER_NODE) {
-		say(&line,
-		    "; it is no known vendor (%s), so any DRI render node would do",
-		    injectors_known_vendors());
+		say(&line, "; it is no known vendor (");
+		say_known_vendors(&line, spec->vendor,
+				  "), so any DRI render node would do");
 	}
 	is_any_rejected = say_rejected(&line, spec, inv, meaning);
 	if (found == 0 && !is_any_rejected && !is_elsewhere) {

@@ -20,7 +20,7 @@ PURE = re.compile(r"lib_model_\w+|lib_stage_(select|match|explain|explain_choice
 # message when there is none), the random seed of jansson's tables, which no answer depends
 # on, and the injectors' table.
 PURE_HELPERS = re.compile(r"lib_base_(err|mem|json_guard)")
-INJECTOR_TABLE = re.compile(r"injectors_(find|find_serving|find_evaded|know|known_vendors)")
+INJECTOR_TABLE = re.compile(r"injectors_(find|find_serving|find_evaded|find_almost|know|known_vendors)")
 
 LIBC = re.compile(
     r"mem(cpy|move|set|cmp|chr|rchr)|"

@@ -214,7 +214,7 @@ Test(select, unknown_vendor_takes_any_render_node_with_a_warning)
 	expect_warning(
 		"nvdia", &inv,
 		"unknown vendor 'nvdia', taking any DRI render node; known vendors: "
-		"nvidia, amd, intel, apple");
+		"nvidia, amd, intel, apple; did you mean nvidia");
 }
 
 Test(select, driver_without_a_usable_render_node_falls_back_and_says_so)
