@@ -173,12 +173,37 @@ const char *gpu_spec_set_sharing(struct gpu_spec *spec, const char *text, size_t
 	return NULL;
 }
 
+/* What looks like an id and can be none, or what people take for one. */
+static const char *misread_id(const char *id)
+{
+	static const char digits[] = "0123456789";
+	size_t first = strspn(id, digits);
+	size_t second = id[first] == '-' ? strspn(id + first + 1, digits) : 0;
+
+	if (strchr(id, '/')) {
+		return "a device id is no path; write its last part, as renderD129";
+	}
+	if (text_equals_no_case(id, "all")) {
+		return "this is no device; write all, VENDOR:all or count=all instead of "
+		       "devices";
+	}
+	if (first > 0 && second > 0 && !id[first + 1 + second]) {
+		return "there are no ranges; list each device: devices=0+1, in JSON "
+		       "[0, 1]";
+	}
+	return NULL;
+}
+
 const char *gpu_spec_add_device(struct gpu_spec *spec, const char *text, size_t len)
 {
-	autofree char *id = NULL;
+	autofree char *id = xstrndup(text, len);
+	const char *reason = misread_id(id);
 
 	if (len == 0 || len > GPU_ID_MAX_BYTES) {
 		return "a device id has 1 to 64 characters";
+	}
+	if (reason) {
+		return reason;
 	}
 	if (gpu_id_span(text, len) < len) {
 		return "a device id is an index, a PCI address, a UUID or a render node's "
@@ -187,7 +212,6 @@ const char *gpu_spec_add_device(struct gpu_spec *spec, const char *text, size_t 
 	if (spec->n_devices == LIMIT_GPUS) {
 		return "more than 256 devices are listed";
 	}
-	id = xstrndup(text, len);
 	for (size_t i = 0; i < spec->n_devices; i++) {
 		/* Hexadecimal digits of an address or a UUID come in both cases. */
 		if (text_equals_no_case(spec->devices[i], id)) {

@@ -233,6 +233,10 @@ static int add_item(struct scan *s, struct gpu_spec *spec, add_item_fn *add,
 	size_t len = gpu_id_span(text, s->end - s->pos);
 	const char *reason;
 
+	/* `list` shows nodes as dri/renderD128: a path is refused as a whole. */
+	while (s->pos + len < s->end && text[len] == '/') {
+		len += 1 + gpu_id_span(text + len + 1, s->end - s->pos - len - 1);
+	}
 	if (len == 0) {
 		return refuse_char(
 			s, s->pos,
@@ -323,6 +327,11 @@ static int take_key(struct scan *s, unsigned int *fields, enum gpu_field *ret)
 	const char *reason;
 	int field;
 
+	if (start == s->end) {
+		return refuse_char(s, end,
+				   s->text[end - 1] == ';' ? "leave out the last ';'"
+							   : "leave out the last ','");
+	}
 	if (end == start || end == s->end || s->text[end] != '=') {
 		return refuse_char(
 			s, end,
@@ -405,12 +414,57 @@ static int parse_vendor(struct scan *s, size_t end, struct gpu_spec *spec)
 	return set_count(s, &count, spec);
 }
 
+static bool is_count(const struct scan *s, const struct part *part)
+{
+	size_t i = part->start;
+
+	while (i < part->end && is_digit(s->text[i])) {
+		i++;
+	}
+	return part_is(s, part, "all") || (i > part->start && i == part->end);
+}
+
+/* "amd:1;model=x", whose first name ends at @vendor_end: people take a bare form for the
+   first of the pairs. What is wrong in another way is left to those who come next. */
+static int check_not_mixed(const struct scan *s, size_t vendor_end)
+{
+	bool has_vendor =
+		vendor_end > s->pos && vendor_end < s->end && s->text[vendor_end] == ':';
+	struct part count = {.start = has_vendor ? vendor_end + 1 : s->pos,
+			     .end = s->end};
+	struct gpu_quote vendor = gpu_quote(s->text + s->pos, vendor_end - s->pos);
+	size_t key_end;
+
+	for (size_t i = count.start; i < count.end; i++) {
+		if (s->text[i] == ';' || s->text[i] == ',') {
+			count.end = i;
+		}
+	}
+	if (count.end == s->end || !is_count(s, &count)) {
+		return 0;
+	}
+	key_end = name_end(s, count.end + 1);
+	if (key_end == s->end || s->text[key_end] != '=') {
+		return 0;
+	}
+	return err_set(
+		s->err, EINVAL,
+		"character %zu: '%c' is not allowed here; write %s%s%scount=%s;...",
+		count.end + 1, s->text[count.end], has_vendor ? "vendor=" : "",
+		has_vendor ? vendor.text : "", has_vendor ? ";" : "",
+		gpu_quote(s->text + count.start, count.end - count.start).text);
+}
+
 int gpu_spec_parse_short(const char *text, size_t start, size_t end,
 			 struct gpu_spec *spec, struct err *err)
 {
 	struct scan s = {.text = text, .pos = start, .end = end, .err = err};
 	size_t first_end = name_end(&s, start);
+	int r = check_not_mixed(&s, first_end);
 
+	if (r < 0) {
+		return r;
+	}
 	if (is_digit(text[start]) || text[start] == '+' || text[start] == '-') {
 		struct part count = {.start = start, .end = end};
 

@@ -327,6 +327,15 @@ Test(gpu_spec, misshapen_short_forms_are_refused_at_their_position)
 	refuse(":2", "character 1:", "VENDOR:NUMBER");
 	refuse(":", "character 1:");
 	refuse("amd;1", "character 4:", "vendor=VENDOR;count=NUMBER");
+	refuse("nvidia:1;capabilities=graphics", "character 9: ';' ",
+	       "; write vendor=nvidia;count=1;...");
+	refuse("amd:all,model=x", "character 8: ',' ",
+	       "; write vendor=amd;count=all;...");
+	refuse("all;model=x", "character 4: ';' ", "; write count=all;...");
+	refuse(" 2;vendor=amd", "character 3: ';' ", "; write count=2;...");
+	refuse("amd:x;model=x", "character 5:", "write all, or");
+	refuse("0,2", "character 2:", "write all, or");
+	refuse("amd:1;", "character 6:", "write all, or");
 	refuse("amd,1", "character 4:");
 	refuse("amd;count=1", "character 4:");
 	refuse("amd:1;sharing=exclusive", "character 6:");
@@ -357,7 +366,8 @@ Test(gpu_spec, pairs_are_joined_by_semicolons_or_commas)
 
 Test(gpu_spec, misshapen_pairs_are_refused_at_their_position)
 {
-	refuse("count=1;", "character 9:", "ends here");
+	refuse("count=1;", "character 9:", "ends here; leave out the last ';'");
+	refuse("vendor=amd,", "character 12:", "ends here; leave out the last ','");
 	refuse("count=1,", "character 9:", "ends here");
 	refuse(";count=1", "character 1:");
 	refuse("count=1;;vendor=amd", "character 9:");
@@ -470,7 +480,18 @@ Test(gpu_spec, empty_lists_and_items_are_refused_at_their_position)
 	refuse("devices=\"0\"1", "character 12:");
 	refuse("devices=0\"", "character 10:");
 	refuse("devices=0,2", "character 11:", "joined by '+'");
-	refuse("devices=0/1", "character 10:", "'/'");
+	refuse("devices=0/1", "character 9:", "no path");
+	refuse("devices=/dev/dri/renderD129", "character 9:", "no path", "as renderD129");
+	refuse("devices=0+dri/card1;vendor=amd", "character 11:", "no path");
+	refuse("devices=/", "character 9:", "no path");
+	refuse("{\"devices\":[\"/dev/dri/renderD129\"]}", "devices[0]", "no path");
+	refuse("devices=all", "character 9:", "VENDOR:all");
+	refuse("{\"devices\":[\"ALL\"]}", "devices[0]", "VENDOR:all");
+	refuse("devices=0-1", "character 9:", "no ranges", "devices=0+1");
+	refuse("{\"devices\":[1,\"10-12\"]}", "devices[1]", "no ranges", "[0, 1]");
+	expect_devices("devices=0-1-2", "0-1-2");
+	expect_devices("devices=0-", "0-");
+	expect_devices("devices=allx", "allx");
 	refuse("{\"devices\":[]}", "field \"devices\"", "not empty");
 	refuse("{\"devices\":[\"\"]}", "field \"devices[0]\"");
 }
