@@ -363,6 +363,43 @@ int explain_too_few(const struct gpu_spec *spec, const struct inventory *inv,
 		       line.text);
 }
 
+static bool has_node(const struct gpu *gpu, const char *name)
+{
+	for (size_t i = 0; i < gpu->n_nodes; i++) {
+		const char *slash = strrchr(gpu->nodes[i].path, '/');
+
+		if (slash && text_equals(slash + 1, name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* `list` shows nodes beside ids: "; it is a node of amd:0; write amd:0". Return: is
+   it one? */
+static bool say_node(struct line *line, const struct inventory *inv, const char *id)
+{
+	const struct gpu *gpu = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n_gpus; i++) {
+		if (has_node(&inv->gpus[i], id)) {
+			gpu = &inv->gpus[i];
+			n++;
+		}
+	}
+	if (n == 1) {
+		say(line, "; it is a node of %s:%u; write %s:%u", gpu->vendor, gpu->index,
+		    gpu->vendor, gpu->index);
+	} else if (n > 1) {
+		say(line,
+		    "; it is a node of %zu GPUs; write the INDEX of one, as `list` shows "
+		    "it",
+		    n);
+	}
+	return n > 0;
+}
+
 int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 		      const char *id, struct err *err)
 {
@@ -377,7 +414,13 @@ int explain_absent_id(const struct gpu_spec *spec, const struct inventory *inv,
 	} else {
 		say(&line, "device '%s': no such GPU", id);
 	}
-	say_usable(&line, inv);
+	if (text_starts_with(id, "MIG-")) {
+		say(&line, "; UUIDs of MIG devices are known to the driver's library "
+			   "alone: write a name as 0:1");
+	}
+	if (!say_node(&line, inv, id)) {
+		say_usable(&line, inv);
+	}
 	return err_set(err, ENOENT, "%s", line.text);
 }
 
