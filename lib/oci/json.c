@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/json_guard.h"
+#include "base/mem.h"
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
@@ -98,6 +100,14 @@ static void describe(const json_t *value, char *buf, size_t size)
 		(void)snprintf(buf, size, "null");
 		break;
 	}
+}
+
+char *json_nest(const char *path, unsigned int depth)
+{
+	const char *dot = depth > 1 ? strchr(path, '.') : NULL;
+	autofree char *inner = dot ? json_nest(dot + 1, depth - 1) : xstrdup("...");
+
+	return xasprintf("{\"%.*s\": %s}", (int)(dot ? dot - path : 100), path, inner);
 }
 
 int json_wrong(struct err *err, const char *what, const char *path, const char *wanted,

@@ -41,6 +41,14 @@ json_t *json_parse_wide(const char *text, size_t len, const char *what, struct e
 const json_t *json_member(const json_t *object, const char *key);
 
 /**
+ * json_nest() - How a member that is named by its path is written
+ * @depth:	of objects, at most; what is left of the path is in the last
+ *
+ * Return: {"systemd": {"strict": ...}} of "systemd.strict", to free().
+ */
+char *json_nest(const char *path, unsigned int depth);
+
+/**
  * json_wrong() - Report that a value is not what it should be
  * @what:	the document: "config.json"
  * @path:	where in it: "process.user.uid"

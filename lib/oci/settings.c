@@ -18,6 +18,7 @@
 
 #define FILE_TARGET	    "file:"
 #define MAX_VENDOR_NAME_LEN 64
+#define SETTINGS_DEPTH	    4U /* policy.vendors.VENDOR.max */
 
 const char *const log_level_names[LOG_LEVEL_COUNT] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -82,18 +83,26 @@ static char *join_path(const char *path, const char *key)
 	return xasprintf("%s%s%.100s", path, *path ? "." : "", key);
 }
 
-static int refuse_key(const char *path, const struct member *members, size_t n,
-		      const struct document *doc, struct err *err)
+static int refuse_key(const char *path, const char *key, const struct member *members,
+		      size_t n, const struct document *doc, struct err *err)
 {
 	char known[128] = "";
+	bool is_path = false;
 	size_t used = 0;
 
 	for (size_t i = 0; i < n && used < sizeof(known); i++) {
+		const char *before = i == 0 ? "" : i + 1 < n ? ", " : " and ";
+
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-					 i == 0	     ? ""
-					 : i + 1 < n ? ", "
-						     : " and ",
-					 members[i].key);
+					 before, members[i].key);
+		is_path |= text_starts_with(key, members[i].key) &&
+			   key[strlen(members[i].key)] == '.';
+	}
+	if (is_path) {
+		autofree char *nested = json_nest(key, SETTINGS_DEPTH);
+
+		return err_set(err, EINVAL, "read %s: %s: unknown key; write %.200s",
+			       doc->what, path, nested);
 	}
 	return err_set(err, EINVAL, "read %s: %s: unknown key; the %s %s", doc->what,
 		       path, n == 1 ? "key is" : "keys are", known);
@@ -120,7 +129,7 @@ static int read_members(json_t *object, const char *path, const struct member *m
 			}
 		}
 		r = member ? member->read(value, inner, doc, err)
-			   : refuse_key(inner, members, n, doc, err);
+			   : refuse_key(inner, key, members, n, doc, err);
 		if (r < 0) {
 			return r;
 		}

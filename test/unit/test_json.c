@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/limits.h"
 
 /* A copy of exactly @len bytes, so that a sanitizer sees the first
@@ -262,6 +263,25 @@ Test(json, a_null_member_counts_as_absent)
 	cr_assert_null(json_member(object, "c"));
 	cr_assert_null(json_member(NULL, "a"));
 	json_decref(object);
+}
+
+Test(json, a_path_is_nested_as_deep_as_it_may_be)
+{
+	static const struct {
+		const char *path;
+		const char *want;
+	} rows[] = {
+		{"a", "{\"a\": ...}"},
+		{"a.b", "{\"a\": {\"b\": ...}}"},
+		{"a.b.c.d", "{\"a\": {\"b\": {\"c.d\": ...}}}"},
+		{"a.", "{\"a\": {\"\": ...}}"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		autofree char *got = json_nest(rows[i].path, 3);
+
+		cr_assert_str_eq(got, rows[i].want);
+	}
 }
 
 Test(json, a_wrong_value_is_described)
