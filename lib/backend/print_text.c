@@ -380,6 +380,14 @@ static char *describe_nodes(const struct gpu *gpu)
 	return join(names, gpu->n_nodes, " ");
 }
 
+/* As engines show the id of a container, and take it; another name is left whole. */
+static int shown_length(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len == 64 && strspn(id, "0123456789abcdef") == len ? 12 : (int)len;
+}
+
 /* "web (exclusively), db"; "-": nobody. */
 static char *describe_holders(const struct gpu *gpu, const struct holders *holders)
 {
@@ -393,8 +401,8 @@ static char *describe_holders(const struct gpu *gpu, const struct holders *holde
 		if (!gpu_key_overlaps(holder->gpu, key)) {
 			continue;
 		}
-		longer = xasprintf("%s%s%s%s", text ? text : "", text ? ", " : "",
-				   holder->id,
+		longer = xasprintf("%s%s%.*s%s", text ? text : "", text ? ", " : "",
+				   shown_length(holder->id), holder->id,
 				   holder->is_exclusive ? " (exclusively)" : "");
 		free(text);
 		text = longer;
@@ -417,10 +425,10 @@ static void add_inventory_gpu(struct table *table, const struct gpu *gpu,
 
 	add_gpu(table, xasprintf("%s%s:%u", indent, gpu->vendor, gpu->index), gpu);
 	add_numa_node(table, gpu);
-	table_take(table, describe_nodes(gpu));
-	table_take(table, describe_holders(gpu, holders));
 	table_take(table, gpu->unusable_reason ? xasprintf("no: %s", gpu->unusable_reason)
 					       : xstrdup("yes"));
+	table_take(table, describe_holders(gpu, holders));
+	table_take(table, describe_nodes(gpu));
 }
 
 /*
@@ -435,11 +443,11 @@ static void add_whole_gpu(struct table *table, const struct gpu *first,
 	whole.partition = NO_PARTITION;
 	add_gpu(table, xstrdup("-"), &whole);
 	add_numa_node(table, &whole);
-	table_add(table, NULL);
-	table_take(table, describe_holders(&whole, holders));
 	table_take(table, xasprintf("no: split into partitions; ask for devices=%s:%u "
 				    "and on",
 				    first->vendor, first->index));
+	table_take(table, describe_holders(&whole, holders));
+	table_add(table, NULL);
 }
 
 /* Does the inventory have no line for what this is a partition of? */
@@ -486,16 +494,17 @@ static void add_alike(struct table *table, const struct gpu *first,
 	table_add(table, NULL);
 	table_add(table, first->driver);
 	table_add(table, NULL);
-	table_take(table, describe_range(first, last));
-	table_take(table, describe_holders(first, holders));
 	table_take(table, xasprintf("no: %s", first->unusable_reason));
+	table_take(table, describe_holders(first, holders));
+	table_take(table, describe_range(first, last));
 }
 
 int print_list_text(FILE *out, const struct inventory *inv, const struct holders *holders,
 		    struct err *err)
 {
-	static const char *const titles[] = {"INDEX", "MODEL", "PCI",	  "DRIVER",
-					     "NUMA",  "NODES", "HELD BY", "USABLE"};
+	/* The widest last, so that the others are on a narrow screen. */
+	static const char *const titles[] = {"INDEX", "MODEL",	"PCI",	   "DRIVER",
+					     "NUMA",  "USABLE", "HELD BY", "NODES"};
 	cleanup(table_clearp) struct table table = {.n_columns = sizeof(titles) /
 								 sizeof(titles[0])};
 

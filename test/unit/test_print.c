@@ -545,12 +545,12 @@ Test(print, list_text_is_a_table)
 	gpu->driver = NULL;
 	cr_expect_str_eq(
 		print_list(&f, print_list_text),
-		"INDEX   MODEL               PCI           DRIVER  NUMA  NODES             "
-		"  HELD BY  USABLE\n"
-		"amd:0   Radeon RX 7900 XTX  0000:c1:00.0  amdgpu  0     kfd dri/renderD128  "
-		"-        yes\n"
-		"amd:10  Radeon RX 7900 XTX  0000:c1:00.0  -       -     kfd dri/renderD128  "
-		"-        no: no driver is bound; load it: modprobe amdgpu\n");
+		"INDEX   MODEL               PCI           DRIVER  NUMA  USABLE            "
+		"                                HELD BY  NODES\n"
+		"amd:0   Radeon RX 7900 XTX  0000:c1:00.0  amdgpu  0     yes               "
+		"                                -        kfd dri/renderD128\n"
+		"amd:10  Radeon RX 7900 XTX  0000:c1:00.0  -       -     no: no driver is "
+		"bound; load it: modprobe amdgpu  -        kfd dri/renderD128\n");
 }
 
 static void hold(struct fixture *f, const char *gpu, const char *id, bool is_exclusive)
@@ -577,12 +577,32 @@ Test(print, list_shows_who_holds_a_gpu_or_a_part_of_it)
 	hold(&f, "0000:c1:00.0/2", "web", false);
 	hold(&f, "0000:c2:00.0", "other", false);
 	print_list(&f, print_list_text);
-	cr_expect(strstr(f.text, "  web (exclusively), d?b, web  yes\n"), "%s", f.text);
+	cr_expect(strstr(f.text, "  yes     web (exclusively), d?b, web  kfd "), "%s",
+		  f.text);
 	got = json_loads(print_list(&f, print_list_json), 0, NULL);
 	ids = json_object_get(json_array_get(json_object_get(got, "gpus"), 0), "heldBy");
 	cr_assert_eq(json_array_size(ids), 2, "%s", f.text);
 	cr_expect_str_eq(json_string_value(json_array_get(ids, 0)), "web");
 	cr_expect_str_eq(json_string_value(json_array_get(ids, 1)), "d\nb");
+}
+
+Test(print, list_text_shortens_the_id_of_a_container_and_nothing_else)
+{
+#define SIXTEEN "0123456789abcdef"
+	cleanup(fixture_clearp) struct fixture f = {0};
+
+	add_gpu(&f);
+	hold(&f, "0000:c1:00.0", SIXTEEN SIXTEEN SIXTEEN SIXTEEN, true);
+	hold(&f, "0000:c1:00.0", SIXTEEN SIXTEEN SIXTEEN "0123456789abcdeF", false);
+	hold(&f, "0000:c1:00.0", SIXTEEN SIXTEEN SIXTEEN SIXTEEN "0", false);
+	print_list(&f, print_list_text);
+	cr_expect(strstr(f.text,
+			 "  0123456789ab (exclusively), " SIXTEEN SIXTEEN SIXTEEN
+			 "0123456789abcdeF, " SIXTEEN SIXTEEN SIXTEEN SIXTEEN "0  kfd "),
+		  "%s", f.text);
+	print_list(&f, print_list_json);
+	cr_expect(strstr(f.text, "\"" SIXTEEN SIXTEEN SIXTEEN SIXTEEN "\""), "%s",
+		  f.text);
 }
 
 /* Partitions of one GPU that is in the inventory, and of one that is not. */
@@ -629,8 +649,8 @@ Test(print, list_text_is_a_tree_of_gpus_and_their_partitions)
 	/* The whole of it is held by who holds a part. */
 	cr_expect(strstr(f.text,
 			 "-        Radeon RX 7900 XTX  0000:02:00.0  amdgpu  0     "
-			 "-                   web (exclusively)  no: split into "
-			 "partitions; ask for devices=amd:3 and on\n"),
+			 "no: split into partitions; ask for devices=amd:3 and on  "
+			 "web (exclusively)  -\n"),
 		  "%s", f.text);
 }
 
@@ -653,14 +673,14 @@ Test(print, list_text_has_one_line_for_nodes_that_nothing_uses)
 	}
 	cr_expect_str_eq(
 		print_list(&f, print_list_text),
-		"INDEX           MODEL         PCI           DRIVER  NUMA  NODES   "
-		"            HELD BY  USABLE\n"
-		"amd:0           amdgpu_xcp_0  -             amdgpu  0     kfd "
-		"dri/renderD128  -        yes\n"
-		"amd:1 to amd:3  -             -             amdgpu  -     -       "
-		"            -        no: no partition uses it\n"
-		"amd:4           amdgpu_xcp_4  0000:c1:00.0  amdgpu  0     kfd "
-		"dri/renderD128  -        no: no partition uses it\n");
+		"INDEX           MODEL         PCI           DRIVER  NUMA  USABLE  "
+		"                  HELD BY  NODES\n"
+		"amd:0           amdgpu_xcp_0  -             amdgpu  0     yes     "
+		"                  -        kfd dri/renderD128\n"
+		"amd:1 to amd:3  -             -             amdgpu  -     no: no "
+		"partition uses it  -        -\n"
+		"amd:4           amdgpu_xcp_4  0000:c1:00.0  amdgpu  0     no: no "
+		"partition uses it  -        kfd dri/renderD128\n");
 	got = json_loads(print_list(&f, print_list_json), 0, NULL);
 	cr_expect_eq(json_array_size(json_object_get(got, "gpus")), 5);
 }
