@@ -154,6 +154,9 @@ static int read_reply(const struct parser_input *input, int fd, pid_t child,
 	}
 	r = message_decode(reply.data, reply.len, input->config, ret, err);
 	bytes_clear(&reply);
+	if (r == 0 && ret->has_edit && input->hook_path) {
+		config_edit_check_hook(&ret->edit, input->config, input->hook_path);
+	}
 	/* What the caller counts on, whoever wrote the reply. */
 	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
 		parsed_clear(ret);

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/choice.h"
 #include "oci/config_json.h"
 #include "oci/json.h"
 
@@ -177,6 +178,40 @@ static int read_hooks(const json_t *config, const char *hook_path,
 	return 0;
 }
 
+/* The places are found by names without escapes, the annotations here by any. Else the
+   choice would be there twice. */
+static int check_choice(const json_t *config, const struct config_edit *edit,
+			struct err *err)
+{
+	const json_t *annotations = json_object_get(config, "annotations");
+
+	if (json_object_get(annotations, CHOICE_ANNOTATION) &&
+	    edit->places.place[PLACE_CHOICE].state == PLACE_ABSENT) {
+		return err_set(err, EINVAL,
+			       "read config.json: annotation '" CHOICE_ANNOTATION
+			       "': its name has escapes; remove it");
+	}
+	return 0;
+}
+
+static bool is_quoted_in(const struct bytes *text, const struct place *place,
+			 const char *quoted)
+{
+	return place->state == PLACE_FILLED &&
+	       memmem(text->data + place->start, place->end - place->start, quoted,
+		      strlen(quoted));
+}
+
+void config_edit_check_hook(struct config_edit *edit, const struct bytes *text,
+			    const char *hook_path)
+{
+	const struct place *places = edit->places.place;
+	autofree char *quoted = xasprintf("\"%s\"", hook_path);
+
+	edit->has_hook &= is_quoted_in(text, &places[PLACE_CREATE_RUNTIME], quoted) ||
+			  is_quoted_in(text, &places[PLACE_PRESTART], quoted);
+}
+
 int config_edit_parse(const char *text, size_t len, const char *key,
 		      const char *hook_path, struct oci_config *ret_config,
 		      struct config_edit *ret_edit, struct err *err)
@@ -193,7 +228,8 @@ int config_edit_parse(const char *text, size_t len, const char *key,
 	if (config.request && (read_devices(object, &edit, err) < 0 ||
 			       read_mounts(object, &edit, err) < 0 ||
 			       read_hooks(object, hook_path, &edit, err) < 0 ||
-			       config_places_find(text, len, &edit.places, err) < 0)) {
+			       config_places_find(text, len, &edit.places, err) < 0 ||
+			       check_choice(object, &edit, err) < 0)) {
 		return -err->code;
 	}
 	*ret_config = config;

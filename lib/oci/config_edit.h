@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "oci/config.h"
 #include "oci/config_places.h"
 
@@ -49,3 +50,14 @@ DEFINE_CLEANUP(struct config_edit, config_edit_clear)
 int config_edit_parse(const char *text, size_t len, const char *key,
 		      const char *hook_path, struct oci_config *ret_config,
 		      struct config_edit *ret_edit, struct err *err);
+
+/**
+ * config_edit_check_hook() - Believe has_hook only if the text has the hook's path
+ * @edit:	whose places fit @text
+ *
+ * For the parent, whose child may lie: without its entry the hook would not run. A path
+ * with an escape is not found, and then the hook is registered a second time, which does
+ * nothing more.
+ */
+void config_edit_check_hook(struct config_edit *edit, const struct bytes *text,
+			    const char *hook_path);

@@ -4,7 +4,6 @@
 #include "oci/config_places.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,9 @@
 #include "model/choice.h"
 
 #define WORD_NULL "null"
+
+/* That of CHOICE_ANNOTATION is the longest. */
+#define MAX_KEY_BYTES (sizeof(CHOICE_ANNOTATION) - 1)
 
 static const struct {
 	const char *key;
@@ -54,7 +56,11 @@ enum place_id config_place_of_stage(const char *stage)
 
 /* ---- looking ----------------------------------------------------------------------- */
 
-/* The text has been parsed already, so this only has to keep within its bounds. */
+/*
+ * The text has been parsed already, by somebody who may lie: so this keeps within its
+ * bounds, and finds in valid JSON what a runtime finds there. What it makes of other
+ * texts is nobody's concern, since a runtime refuses them.
+ */
 struct scanner {
 	const char *text;
 	size_t len;
@@ -147,49 +153,79 @@ static int refuse_type(const struct scanner *scanner, enum place_id id, struct e
 		       scanner->at + 1, infos[id].key, wanted);
 }
 
-/* Reads a key. Escapes are rare; jansson knows them all. Return: to free(), or NULL. */
-static char *read_key(struct scanner *scanner)
+/* Behind the quotes, as it is written. Return: false: there is none. */
+static bool read_key(struct scanner *scanner, const char **ret, size_t *ret_len)
 {
-	cleanup(json_decrefp) json_t *key = NULL;
 	size_t start;
 
 	skip_blanks(scanner);
 	if (!is_at(scanner, '"')) {
-		return NULL;
+		return false;
 	}
-	start = scanner->at;
+	start = scanner->at + 1;
 	skip_string(scanner);
 	if (scanner->at > scanner->len) {
-		return NULL;
+		return false;
 	}
-	key = json_loadb(scanner->text + start, scanner->at - start, JSON_DECODE_ANY,
-			 NULL);
-	return json_is_string(key) ? xstrdup(json_string_value(key)) : NULL;
+	*ret = scanner->text + start;
+	*ret_len = scanner->at - 1 - start;
+	return true;
+}
+
+/* Of a field that the specification has: a name of plain letters. Another spelling could
+   be one for a runtime that is none here: "l\u0069nux", and Go takes U+017F for an s. */
+static bool is_plain(const char *key, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (key[i] == '\\' || key[i] < ' ' || key[i] > '~') {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* The place that is the member @key of @parent, or PLACE_COUNT. */
-static int find_member(enum place_id parent, const char *key, enum place_id *ret,
-		       struct err *err)
+static int find_member(const struct scanner *scanner, enum place_id parent,
+		       const char *key, size_t len, enum place_id *ret, struct err *err)
 {
+	char name[MAX_KEY_BYTES + 1] = "";
+
 	*ret = PLACE_COUNT;
+	if (parent != PLACE_ANNOTATIONS && !is_plain(key, len)) {
+		return err_set(err, EINVAL,
+			       "read config.json: byte %zu: the name of this member has "
+			       "an escape or no ASCII; write it in plain letters",
+			       (size_t)(key - scanner->text));
+	}
+	if (len > MAX_KEY_BYTES) {
+		return 0;
+	}
+	memcpy(name, key, len);
 	for (enum place_id id = PLACE_TOP; id < PLACE_COUNT; id++) {
 		if (id == PLACE_TOP || infos[id].parent != parent) {
 			continue;
 		}
-		if (text_equals(key, infos[id].key)) {
+		if (text_equals(name, infos[id].key)) {
 			*ret = id;
 		} else if (parent != PLACE_ANNOTATIONS &&
-			   text_equals_no_case(key, infos[id].key)) {
+			   text_equals_no_case(name, infos[id].key)) {
 			return err_set(err, EINVAL,
 				       "read config.json: member '%s': it is spelled "
 				       "'%s', and some runtimes take both for the same",
-				       key, infos[id].key);
+				       name, infos[id].key);
 		}
 	}
 	return 0;
 }
 
 static int scan_members(struct scanner *scanner, enum place_id id, struct err *err);
+
+/* From @start to where the scanner is. */
+static bool is_word_null(const struct scanner *scanner, size_t start)
+{
+	return scanner->at <= scanner->len && scanner->at - start == strlen(WORD_NULL) &&
+	       memcmp(scanner->text + start, WORD_NULL, strlen(WORD_NULL)) == 0;
+}
 
 static int scan_value(struct scanner *scanner, enum place_id id, struct err *err)
 {
@@ -201,6 +237,10 @@ static int scan_value(struct scanner *scanner, enum place_id id, struct err *err
 	if (is_at(scanner, 'n')) {
 		place->state = PLACE_NULL;
 		skip_value(scanner);
+		if (id == PLACE_TOP || !is_word_null(scanner, place->start)) {
+			scanner->at = place->start;
+			r = refuse(scanner, err);
+		}
 	} else if (!is_at(scanner, infos[id].open)) {
 		return refuse_type(scanner, id, err);
 	} else if (infos[id].open == '"') {
@@ -220,20 +260,25 @@ static int scan_member(struct scanner *scanner, enum place_id id, struct err *er
 	enum place_id member = PLACE_COUNT;
 
 	if (infos[id].open == '{') {
-		autofree char *key = read_key(scanner);
+		const char *key = NULL;
+		size_t len = 0;
 
-		if (!key || !skip_mark(scanner, ':')) {
+		if (!read_key(scanner, &key, &len) || !skip_mark(scanner, ':')) {
 			return refuse(scanner, err);
 		}
-		if (find_member(id, key, &member, err) < 0) {
+		if (find_member(scanner, id, key, len, &member, err) < 0) {
 			return -err->code;
 		}
 	}
-	if (member != PLACE_COUNT) {
-		return scan_value(scanner, member, err);
+	if (member == PLACE_COUNT) {
+		skip_value(scanner);
+		return 0;
 	}
-	skip_value(scanner);
-	return 0;
+	/* Twice: some runtimes take the first, some the last, some both. */
+	if (scanner->places->place[member].state != PLACE_ABSENT) {
+		return refuse(scanner, err);
+	}
+	return scan_value(scanner, member, err);
 }
 
 static int scan_members(struct scanner *scanner, enum place_id id, struct err *err)
@@ -262,68 +307,31 @@ int config_places_find(const char *text, size_t len, struct config_places *ret,
 	struct scanner scanner = {.text = text, .len = len, .places = &places};
 	int r = scan_value(&scanner, PLACE_TOP, err);
 
-	if (r == 0 && !config_places_fit(&places, text, len)) {
-		r = refuse(&scanner, err);
+	if (r < 0) {
+		return r;
 	}
-	if (r == 0) {
-		*ret = places;
+	skip_blanks(&scanner);
+	if (scanner.at != len) {
+		return refuse(&scanner, err);
 	}
-	return r;
-}
-
-/* ---- checking ---------------------------------------------------------------------- */
-
-/* One string, and not the first and the last quote of two. */
-static bool is_one_string(const char *text, size_t len)
-{
-	for (size_t i = 1; i + 1 < len; i++) {
-		if (text[i] == '"') {
-			return false;
-		}
-		i += text[i] == '\\';
-	}
-	return len >= 2;
-}
-
-static bool fits_text(const struct place *place, enum place_id id, const char *text,
-		      size_t len)
-{
-	uint32_t n = place->end - place->start;
-
-	if (place->start >= place->end || place->end > len) {
-		return false;
-	}
-	text += place->start;
-	if (place->state == PLACE_NULL) {
-		return id != PLACE_TOP && n == strlen(WORD_NULL) &&
-		       memcmp(text, WORD_NULL, n) == 0;
-	}
-	if (n < 2 || text[0] != infos[id].open || text[n - 1] != infos[id].close) {
-		return false;
-	}
-	if (infos[id].open == '"') {
-		return is_one_string(text, n);
-	}
-	return place->state == PLACE_EMPTY ||
-	       (place->last_end > place->start + 1 && place->last_end < place->end);
+	*ret = places;
+	return 0;
 }
 
 bool config_places_fit(const struct config_places *places, const char *text, size_t len)
 {
-	for (enum place_id id = PLACE_TOP; id < PLACE_COUNT; id++) {
-		const struct place *place = &places->place[id];
-		const struct place *parent;
+	struct config_places own = {0};
+	struct err ignored = {0};
 
-		if (place->state == PLACE_ABSENT && id != PLACE_TOP) {
-			continue;
-		}
-		if (place->state == PLACE_ABSENT || !fits_text(place, id, text, len)) {
-			return false;
-		}
-		parent = id == PLACE_TOP ? NULL : &places->place[infos[id].parent];
-		if (parent &&
-		    (parent->state != PLACE_FILLED || place->start <= parent->start ||
-		     place->end > parent->last_end)) {
+	if (config_places_find(text, len, &own, &ignored) < 0) {
+		return false;
+	}
+	for (int id = 0; id < PLACE_COUNT; id++) {
+		const struct place *its = &places->place[id];
+		const struct place *found = &own.place[id];
+
+		if (its->state != found->state || its->start != found->start ||
+		    its->end != found->end || its->last_end != found->last_end) {
 			return false;
 		}
 	}

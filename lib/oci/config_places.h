@@ -8,7 +8,7 @@
  * into the text, and every other byte stays.
  *
  * The places are found by the child that parses (hook/parser.h), and used by the parent,
- * which believes the child nothing: config_places_fit() bounds what wrong places can do.
+ * which believes the child nothing: config_places_fit() looks for them itself.
  */
 
 #include <stdbool.h>
@@ -66,7 +66,11 @@ struct config_places {
  * config_places_find() - Look for the places
  * @text:	valid JSON, as jansson has found
  * @err:	EINVAL: a member has the right name in another case, which a runtime
- *		written in Go takes for the same; or the text is no JSON
+ *		written in Go takes for the same, or one with escapes; one is there twice;
+ *		or the text is no JSON
+ *
+ * Brackets are counted and strings skipped, once from the first byte to the last: no
+ * memory is asked for, and nothing is decoded.
  */
 int config_places_find(const char *text, size_t len, struct config_places *ret,
 		       struct err *err);
@@ -74,8 +78,7 @@ int config_places_find(const char *text, size_t len, struct config_places *ret,
 /* The array of a stage's hooks, PLACE_COUNT: there is no such stage. */
 enum place_id config_place_of_stage(const char *stage);
 
-/* Do the offsets lie inside of the text and of each other, with the brackets where they
-   belong? */
+/* Are these the places of the text, each of them, and those that are absent as well? */
 bool config_places_fit(const struct config_places *places, const char *text, size_t len);
 
 /**

@@ -102,8 +102,8 @@ class Generator:
             f"{self.blank()}" for key in keys) + "}"
 
     def key(self, key):
-        """Sometimes a character of it as an escape."""
-        if key and self.random.randrange(8) == 0:
+        """Where names are free, sometimes a character of it as an escape."""
+        if key.startswith(("k", "org.", KEY)) and self.random.randrange(8) == 0:
             at = self.random.randrange(len(key))
             return f'"{key[:at]}\\u{ord(key[at]):04x}{key[at + 1:]}"'
         return f'"{key}"'
@@ -394,6 +394,17 @@ class Suite:
             minimal(Mounts=[]),
             "read config.json: member 'Mounts': it is spelled 'mounts', and some runtimes take "
             "both for the same")
+
+    def a_spelling_with_escapes(self):
+        config = json.dumps(minimal(annotations={KEY: "amd:1", CHOSEN: "x"}, mounts=[]))
+        problems = self.refuses(
+            config.replace('"mounts"', '"mount\\u0073"'),
+            f"read config.json: byte {config.index('mounts')}: the name of this member has "
+            "an escape or no ASCII; write it in plain letters")
+        return problems + self.refuses(
+            config.replace('chosen"', 'ch\\u006fsen"'),
+            "read config.json: annotation 'io.oci-gpu-hook.chosen': its name has escapes; "
+            "remove it")
 
     def a_copy_for_a_file_of_the_images_choice(self):
         """podman makes it, of whatever is written here: with a request, and without one."""

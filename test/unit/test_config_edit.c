@@ -222,3 +222,48 @@ Test(config_edit, lists_are_bounded)
 		expect_error(more, E2BIG, lists[i].message);
 	}
 }
+
+Test(config_edit, a_choice_whose_name_has_escapes_is_refused)
+{
+	static const char text[] = "{\"root\":{\"path\":\"r\"},\"annotations\":{\"" KEY
+				   "\":\"1\",\"io.oci-gpu-hook.\\u0063hosen\":\"v1\"}}";
+	struct oci_config config = {0};
+	struct config_edit edit = {0};
+	struct err err = {0};
+
+	cr_expect_eq(
+		config_edit_parse(text, strlen(text), KEY, HOOK, &config, &edit, &err),
+		-EINVAL);
+	cr_expect_str_eq(err.msg,
+			 "read config.json: annotation 'io.oci-gpu-hook.chosen': "
+			 "its name has escapes; remove it");
+}
+
+/* What the parent believes of a child that says "it is there". */
+static bool is_believed(const char *config)
+{
+	struct bytes text = {.data = xstrdup(config), .len = strlen(config)};
+	struct config_edit edit = {.has_hook = true};
+	struct err err = {0};
+
+	cr_assert_eq(config_places_find(text.data, text.len, &edit.places, &err), 0, "%s",
+		     err.msg);
+	config_edit_check_hook(&edit, &text, "/bin/hook");
+	bytes_clear(&text);
+	return edit.has_hook;
+}
+
+Test(config_edit, a_hook_that_is_not_in_the_text_is_not_believed)
+{
+	cr_expect(is_believed("{\"hooks\":{\"prestart\":[{\"path\":\"/bin/hook\"}]}}"));
+	cr_expect(is_believed(
+		"{\"hooks\":{\"createRuntime\":[{\"path\":\"/bin/hook\"}]}}"));
+	cr_expect_not(is_believed("{}"));
+	cr_expect_not(is_believed("{\"hooks\":{\"createRuntime\":null}}"));
+	cr_expect_not(is_believed(
+		"{\"hooks\":{\"createRuntime\":[{\"path\":\"/bin/hook2\"}]}}"));
+	cr_expect_not(
+		is_believed("{\"hooks\":{\"poststop\":[{\"path\":\"/bin/hook\"}]}}"));
+	/* An image can have annotations. */
+	cr_expect_not(is_believed("{\"annotations\":{\"path\":\"/bin/hook\"}}"));
+}

@@ -121,10 +121,43 @@ Test(config_places, names_count_at_their_own_level_alone)
 		       "{'x': {'mounts': [1]}, 'y': 'mounts', 'mounts': [2,3]}");
 }
 
-Test(config_places, a_key_may_be_escaped)
+/* Nobody writes them so, and Go takes the last for "mounts". */
+Test(config_places, a_name_in_other_letters_is_refused)
 {
-	expect_spliced("{'mo\\u0075nts': [2]}", PLACE_MOUNTS, "3",
-		       "{'mo\\u0075nts': [2,3]}");
+#define NOT_PLAIN \
+	"the name of this member has an escape or no ASCII; write it in plain letters"
+	expect_refused("{\"mo\\u0075nts\": [2]}", "read config.json: byte 2: " NOT_PLAIN);
+	expect_refused("{\"linux\": {\"\\u0064evices\": []}}",
+		       "read config.json: byte 12: " NOT_PLAIN);
+	expect_refused("{\"mount\xc5\xbf\": [2]}",
+		       "read config.json: byte 2: " NOT_PLAIN);
+	/* Where names are free they are what they are, and in what is not looked into. */
+	expect_spliced("{'annotations': {'a\\'\xc3\xa4': 'x'}, 'x': {'\\u0061': 1}}",
+		       PLACE_CHOICE, "'v1'",
+		       "{'annotations': {'a\\'\xc3\xa4': "
+		       "'x','io.oci-gpu-hook.chosen':'v1'}, 'x': {'\\u0061': 1}}");
+}
+
+Test(config_places, a_member_that_is_there_twice_is_refused)
+{
+	expect_refused("{\"mounts\": [], \"mounts\": []}",
+		       "read config.json: byte 25: not what stands there in a "
+		       "config.json");
+	expect_refused("{\"mounts\": null, \"mounts\": []}",
+		       "read config.json: byte 27: not what stands there in a "
+		       "config.json");
+}
+
+Test(config_places, what_follows_the_object_is_refused)
+{
+	expect_spliced(" { } \n", PLACE_MOUNTS, "3", " {'mounts':[3] } \n");
+	expect_refused("{} {}", "read config.json: byte 4: not what stands there in a "
+				"config.json");
+	expect_refused("null", "read config.json: byte 1: not what stands there in a "
+			       "config.json");
+	expect_refused("{\"mounts\": nil}",
+		       "read config.json: byte 12: not what stands there in a "
+		       "config.json");
 }
 
 Test(config_places, another_case_is_refused)
@@ -220,6 +253,90 @@ Test(config_places, a_choice_is_one_string)
 	EXPECT_MISFIT(place[PLACE_CHOICE].end =
 			      (uint32_t)(strstr(text, "\"c\"") - text + 3));
 	EXPECT_MISFIT(place[PLACE_CHOICE].start++);
+}
+
+/* A config.json with what somebody who lies would like to change. */
+static const char victim[] =
+	"{\"x\":{\"mounts\":[1],\"annotations\":{}},"
+	"\"mounts\":[{\"options\":[\"ro\"]}],"
+	"\"annotations\":{\"a\":\"io.oci-gpu-hook.chosen\",\"b\":\"c\"},"
+	"\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"},\"intelRdt\":null,"
+	"\"resources\":{\"devices\":[{\"allow\":false}]}},"
+	"\"hooks\":{\"createRuntime\":[{\"path\":\"/a\"}]}}";
+
+/* Is @id refused as the value that begins where @from does in the text, with @n bytes? */
+static void expect_not_at(enum place_id id, enum place_state state, const char *from,
+			  size_t n)
+{
+	struct config_places places = {0};
+	struct place *place = &places.place[id];
+	struct err err = {0};
+	const char *at = strstr(victim, from);
+
+	cr_assert_not_null(at);
+	cr_assert_eq(config_places_find(victim, strlen(victim), &places, &err), 0, "%s",
+		     err.msg);
+	cr_assert(config_places_fit(&places, victim, strlen(victim)));
+	place->state = state;
+	place->start = (uint32_t)(at - victim);
+	place->end = (uint32_t)(place->start + n);
+	place->last_end = place->end - 1;
+	cr_expect_not(config_places_fit(&places, victim, strlen(victim)), "%s", from);
+}
+
+/* "seccomp" would be replaced by a name that no runtime knows. */
+Test(config_places, a_choice_is_no_key)
+{
+	struct config_places places = {0};
+	struct place *place = places.place;
+	struct err err = {0};
+
+	expect_not_at(PLACE_CHOICE, PLACE_FILLED, "\"b\":", 3);
+	cr_assert_eq(config_places_find(victim, strlen(victim), &places, &err), 0);
+	place[PLACE_ANNOTATIONS] = place[PLACE_LINUX];
+	place[PLACE_CHOICE].state = PLACE_FILLED;
+	place[PLACE_CHOICE].start = (uint32_t)(strstr(victim, "\"seccomp\"") - victim);
+	place[PLACE_CHOICE].end = place[PLACE_CHOICE].start + 9;
+	place[PLACE_CHOICE].last_end = place[PLACE_CHOICE].end - 1;
+	cr_expect_not(config_places_fit(&places, victim, strlen(victim)));
+}
+
+Test(config_places, a_place_is_no_value_of_another_member)
+{
+	expect_not_at(PLACE_CHOICE, PLACE_FILLED, "\"io.oci-gpu-hook.chosen\",", 24);
+	expect_not_at(PLACE_CHOICE, PLACE_FILLED, "\"c\"", 3);
+	expect_not_at(PLACE_MOUNTS, PLACE_FILLED, "[\"ro\"]", 6);
+	expect_not_at(PLACE_ANNOTATIONS, PLACE_FILLED, "{\"defaultAction\"", 34);
+	expect_not_at(PLACE_DEVICES, PLACE_FILLED, "[{\"allow\"", 17);
+}
+
+Test(config_places, a_place_is_not_deeper_under_the_same_name)
+{
+	expect_not_at(PLACE_MOUNTS, PLACE_FILLED, "[1]", 3);
+	expect_not_at(PLACE_ANNOTATIONS, PLACE_EMPTY, "{}", 2);
+}
+
+Test(config_places, a_null_is_not_that_of_another)
+{
+	expect_not_at(PLACE_DEVICES, PLACE_NULL, "null", 4);
+}
+
+/* A second list of that name would take the place of the first. */
+Test(config_places, what_is_there_is_not_absent)
+{
+	static const enum place_id ids[] = {PLACE_MOUNTS, PLACE_ANNOTATIONS,
+					    PLACE_DEVICE_RULES, PLACE_CREATE_RUNTIME};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		struct config_places places = {0};
+		struct err err = {0};
+
+		cr_assert_eq(config_places_find(victim, strlen(victim), &places, &err),
+			     0);
+		places.place[ids[i]] = (struct place){0};
+		cr_expect_not(config_places_fit(&places, victim, strlen(victim)), "%d",
+			      (int)ids[i]);
+	}
 }
 
 Test(config_places, overlapping_places_are_refused)
