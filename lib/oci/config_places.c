@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "model/choice.h"
+#include "oci/json_scan.h"
 
 #define WORD_NULL "null"
 
@@ -56,88 +57,18 @@ enum place_id config_place_of_stage(const char *stage)
 
 /* ---- looking ----------------------------------------------------------------------- */
 
-/*
- * The text has been parsed already, by somebody who may lie: so this keeps within its
- * bounds, and finds in valid JSON what a runtime finds there. What it makes of other
- * texts is nobody's concern, since a runtime refuses them.
- */
+/* The text has been parsed already, by somebody who may lie. */
 struct scanner {
-	const char *text;
-	size_t len;
-	size_t at;
+	struct json_scan in;
 	struct config_places *places;
 };
-
-static bool is_at(const struct scanner *scanner, char c)
-{
-	return scanner->at < scanner->len && scanner->text[scanner->at] == c;
-}
-
-static void skip_blanks(struct scanner *scanner)
-{
-	while (is_at(scanner, ' ') || is_at(scanner, '\t') || is_at(scanner, '\r') ||
-	       is_at(scanner, '\n')) {
-		scanner->at++;
-	}
-}
-
-static bool skip_mark(struct scanner *scanner, char c)
-{
-	skip_blanks(scanner);
-	if (!is_at(scanner, c)) {
-		return false;
-	}
-	scanner->at++;
-	return true;
-}
-
-/* Behind the string's second quote. */
-static void skip_string(struct scanner *scanner)
-{
-	for (scanner->at++; scanner->at < scanner->len && !is_at(scanner, '"');
-	     scanner->at++) {
-		if (is_at(scanner, '\\')) {
-			scanner->at++;
-		}
-	}
-	scanner->at++;
-}
-
-/* Of any kind. Inside, brackets need only be counted. */
-static void skip_value(struct scanner *scanner)
-{
-	size_t depth = 0;
-
-	skip_blanks(scanner);
-	while (scanner->at < scanner->len) {
-		char c = scanner->text[scanner->at];
-
-		if (c == '"') {
-			skip_string(scanner);
-		} else if (c == '{' || c == '[') {
-			depth++;
-			scanner->at++;
-		} else if (depth > 0) {
-			depth -= c == '}' || c == ']';
-			scanner->at++;
-		} else if (memchr(",}] \t\r\n", c, 7)) {
-			return;
-		} else {
-			scanner->at++; /* of a number or a word */
-			continue;
-		}
-		if (depth == 0) {
-			return;
-		}
-	}
-}
 
 static int refuse(const struct scanner *scanner, struct err *err)
 {
 	return err_set(err, EINVAL,
 		       "read config.json: byte %zu: not what stands there in a "
 		       "config.json",
-		       scanner->at + 1);
+		       scanner->in.at + 1);
 }
 
 static int refuse_type(const struct scanner *scanner, enum place_id id, struct err *err)
@@ -150,7 +81,7 @@ static int refuse_type(const struct scanner *scanner, enum place_id id, struct e
 		return refuse(scanner, err);
 	}
 	return err_set(err, EINVAL, "read config.json: byte %zu: '%s' is not %s",
-		       scanner->at + 1, infos[id].key, wanted);
+		       scanner->in.at + 1, infos[id].key, wanted);
 }
 
 /* Behind the quotes, as it is written. Return: false: there is none. */
@@ -158,17 +89,17 @@ static bool read_key(struct scanner *scanner, const char **ret, size_t *ret_len)
 {
 	size_t start;
 
-	skip_blanks(scanner);
-	if (!is_at(scanner, '"')) {
+	json_scan_blanks(&scanner->in);
+	if (!json_scan_is_at(&scanner->in, '"')) {
 		return false;
 	}
-	start = scanner->at + 1;
-	skip_string(scanner);
-	if (scanner->at > scanner->len) {
+	start = scanner->in.at + 1;
+	json_scan_string(&scanner->in);
+	if (scanner->in.at > scanner->in.len) {
 		return false;
 	}
-	*ret = scanner->text + start;
-	*ret_len = scanner->at - 1 - start;
+	*ret = scanner->in.text + start;
+	*ret_len = scanner->in.at - 1 - start;
 	return true;
 }
 
@@ -195,7 +126,7 @@ static int find_member(const struct scanner *scanner, enum place_id parent,
 		return err_set(err, EINVAL,
 			       "read config.json: byte %zu: the name of this member has "
 			       "an escape or no ASCII; write it in plain letters",
-			       (size_t)(key - scanner->text));
+			       (size_t)(key - scanner->in.text));
 	}
 	if (len > MAX_KEY_BYTES) {
 		return 0;
@@ -223,8 +154,9 @@ static int scan_members(struct scanner *scanner, enum place_id id, struct err *e
 /* From @start to where the scanner is. */
 static bool is_word_null(const struct scanner *scanner, size_t start)
 {
-	return scanner->at <= scanner->len && scanner->at - start == strlen(WORD_NULL) &&
-	       memcmp(scanner->text + start, WORD_NULL, strlen(WORD_NULL)) == 0;
+	return scanner->in.at <= scanner->in.len &&
+	       scanner->in.at - start == strlen(WORD_NULL) &&
+	       memcmp(scanner->in.text + start, WORD_NULL, strlen(WORD_NULL)) == 0;
 }
 
 static int scan_value(struct scanner *scanner, enum place_id id, struct err *err)
@@ -232,25 +164,25 @@ static int scan_value(struct scanner *scanner, enum place_id id, struct err *err
 	struct place *place = &scanner->places->place[id];
 	int r = 0;
 
-	skip_blanks(scanner);
-	place->start = (uint32_t)scanner->at;
-	if (is_at(scanner, 'n')) {
+	json_scan_blanks(&scanner->in);
+	place->start = (uint32_t)scanner->in.at;
+	if (json_scan_is_at(&scanner->in, 'n')) {
 		place->state = PLACE_NULL;
-		skip_value(scanner);
+		json_scan_value(&scanner->in);
 		if (id == PLACE_TOP || !is_word_null(scanner, place->start)) {
-			scanner->at = place->start;
+			scanner->in.at = place->start;
 			r = refuse(scanner, err);
 		}
-	} else if (!is_at(scanner, infos[id].open)) {
+	} else if (!json_scan_is_at(&scanner->in, infos[id].open)) {
 		return refuse_type(scanner, id, err);
 	} else if (infos[id].open == '"') {
 		place->state = PLACE_FILLED;
-		skip_string(scanner);
-		place->last_end = (uint32_t)scanner->at - 1;
+		json_scan_string(&scanner->in);
+		place->last_end = (uint32_t)scanner->in.at - 1;
 	} else {
 		r = scan_members(scanner, id, err);
 	}
-	place->end = (uint32_t)scanner->at;
+	place->end = (uint32_t)scanner->in.at;
 	return r;
 }
 
@@ -263,7 +195,8 @@ static int scan_member(struct scanner *scanner, enum place_id id, struct err *er
 		const char *key = NULL;
 		size_t len = 0;
 
-		if (!read_key(scanner, &key, &len) || !skip_mark(scanner, ':')) {
+		if (!read_key(scanner, &key, &len) ||
+		    !json_scan_mark(&scanner->in, ':')) {
 			return refuse(scanner, err);
 		}
 		if (find_member(scanner, id, key, len, &member, err) < 0) {
@@ -271,7 +204,7 @@ static int scan_member(struct scanner *scanner, enum place_id id, struct err *er
 		}
 	}
 	if (member == PLACE_COUNT) {
-		skip_value(scanner);
+		json_scan_value(&scanner->in);
 		return 0;
 	}
 	/* Twice: some runtimes take the first, some the last, some both. */
@@ -286,8 +219,8 @@ static int scan_members(struct scanner *scanner, enum place_id id, struct err *e
 	struct place *place = &scanner->places->place[id];
 
 	place->state = PLACE_EMPTY;
-	scanner->at++;
-	if (skip_mark(scanner, infos[id].close)) {
+	scanner->in.at++;
+	if (json_scan_mark(&scanner->in, infos[id].close)) {
 		return 0;
 	}
 	place->state = PLACE_FILLED;
@@ -295,23 +228,23 @@ static int scan_members(struct scanner *scanner, enum place_id id, struct err *e
 		if (scan_member(scanner, id, err) < 0) {
 			return -err->code;
 		}
-		place->last_end = (uint32_t)scanner->at;
-	} while (skip_mark(scanner, ','));
-	return skip_mark(scanner, infos[id].close) ? 0 : refuse(scanner, err);
+		place->last_end = (uint32_t)scanner->in.at;
+	} while (json_scan_mark(&scanner->in, ','));
+	return json_scan_mark(&scanner->in, infos[id].close) ? 0 : refuse(scanner, err);
 }
 
 int config_places_find(const char *text, size_t len, struct config_places *ret,
 		       struct err *err)
 {
 	struct config_places places = {0};
-	struct scanner scanner = {.text = text, .len = len, .places = &places};
+	struct scanner scanner = {.in = {.text = text, .len = len}, .places = &places};
 	int r = scan_value(&scanner, PLACE_TOP, err);
 
 	if (r < 0) {
 		return r;
 	}
-	skip_blanks(&scanner);
-	if (scanner.at != len) {
+	json_scan_blanks(&scanner.in);
+	if (scanner.in.at != len) {
 		return refuse(&scanner, err);
 	}
 	*ret = places;
