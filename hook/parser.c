@@ -140,6 +140,27 @@ static int explain_bad_reply(pid_t child, struct err *err)
 	return -err->code;
 }
 
+/* What the caller counts on, whoever wrote the reply. */
+static int check_parsed(const struct parser_input *input, struct parsed *parsed,
+			struct err *err)
+{
+	const struct bytes *config = input->config;
+	const struct oci_state *state = &parsed->state;
+	int r = 0;
+
+	if (input->state && !(state->id && state->bundle)) {
+		return err_set(err, EBADMSG,
+			       "read the parser's reply: it lacks the state");
+	}
+	if (input->state) {
+		r = oci_state_check(input->state->data, input->state->len, state, err);
+	}
+	if (r == 0 && parsed->has_edit && input->hook_path) {
+		config_edit_check_hook(&parsed->edit, config, input->hook_path);
+	}
+	return r;
+}
+
 static int read_reply(const struct parser_input *input, int fd, pid_t child,
 		      struct parsed *ret, struct err *err)
 {
@@ -154,13 +175,11 @@ static int read_reply(const struct parser_input *input, int fd, pid_t child,
 	}
 	r = message_decode(reply.data, reply.len, input->config, ret, err);
 	bytes_clear(&reply);
-	if (r == 0 && ret->has_edit && input->hook_path) {
-		config_edit_check_hook(&ret->edit, input->config, input->hook_path);
-	}
-	/* What the caller counts on, whoever wrote the reply. */
-	if (r == 0 && input->state && !(ret->state.id && ret->state.bundle)) {
-		parsed_clear(ret);
-		r = err_set(err, EBADMSG, "read the parser's reply: it lacks the state");
+	if (r == 0) {
+		r = check_parsed(input, ret, err);
+		if (r < 0) {
+			parsed_clear(ret);
+		}
 	}
 	return r == -EBADMSG ? explain_bad_reply(child, err) : r;
 }

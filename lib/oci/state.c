@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "oci/json.h"
+#include "oci/json_scan.h"
 
 #define WHAT "state on standard input"
 
@@ -89,4 +91,46 @@ bool oci_state_find_bundle(const char *text, size_t len, char *ret, size_t size)
 	memcpy(ret, value, value_len);
 	ret[value_len] = '\0';
 	return true;
+}
+
+/* @n 0, and null: nothing is there. */
+static bool is_nothing(const char *value, size_t n)
+{
+	return n == 0 || (n == 4 && memcmp(value, "null", 4) == 0);
+}
+
+static bool is_text(const char *value, size_t n, const char *parsed)
+{
+	return is_nothing(value, n) ? !*parsed : json_scan_is_string(value, n, parsed);
+}
+
+static bool is_pid(const char *value, size_t n, pid_t parsed)
+{
+	bool is_zero = is_nothing(value, n) || (n == 2 && memcmp(value, "-0", 2) == 0);
+	uint32_t pid = 0;
+
+	return (is_zero || text_to_u32(value, n, &pid) == 0) && pid == (uint32_t)parsed;
+}
+
+int oci_state_check(const char *text, size_t len, const struct oci_state *state,
+		    struct err *err)
+{
+	static const char *const keys[] = {"id", "bundle", "pid"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value;
+		size_t n;
+		bool is_one = json_scan_member(text, len, keys[i], &value, &n);
+		bool is_same = i == 0	? is_text(value, n, state->id)
+			       : i == 1 ? is_text(value, n, state->bundle)
+					: is_pid(value, n, state->pid);
+
+		if (!is_one || !is_same) {
+			return err_set(err, EBADMSG,
+				       "read the parser's reply: its %s is not the "
+				       "state's; report it, with the state",
+				       keys[i]);
+		}
+	}
+	return 0;
 }

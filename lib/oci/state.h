@@ -44,3 +44,13 @@ int oci_state_parse(const char *text, size_t len, struct oci_state *ret, struct 
  * guess until oci_state_parse() says the same.
  */
 bool oci_state_find_bundle(const char *text, size_t len, char *ret, size_t size);
+
+/**
+ * oci_state_check() - Is this what stands in the text?
+ * @state:	what a parser that may lie says that it has read; no NULL in it
+ * @err:	EBADMSG: it is not
+ *
+ * Another pid or bundle is another container, another id somebody else's lease.
+ */
+int oci_state_check(const char *text, size_t len, const struct oci_state *state,
+		    struct err *err);

@@ -471,6 +471,21 @@ class Suite:
 
         return self.refuses(self.bundle("amd:1"), "pid", state=state)
 
+    def state_with_two_pids(self):
+        return self.refuses(
+            self.bundle("amd:1"), "duplicate object key",
+            state=lambda standin: json.dumps(standin.state()).replace("{", '{"pid": 2, ', 1))
+
+    def names_of_the_state_elsewhere(self):
+        """What the parser has read the parent finds in the text, and nothing else."""
+        def state(standin):
+            decoys = {"pid": "2", "bundle": "/", "id": "other", "x": '"pid":2,"bundle":"/"'}
+            text = json.dumps(standin.state(annotations=decoys, before={"pid": 2}))
+            return text.replace(f'"pid": {standin.state()["pid"]}',
+                                f'"p\\u0069d": {standin.state()["pid"]}')
+
+        return self.succeeds(state)
+
     def pid_is_gone(self):
         process = subprocess.Popen(["true"])
         process.wait()

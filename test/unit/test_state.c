@@ -21,6 +21,19 @@ static int parse_bytes(const char *text, size_t len, struct oci_state *ret,
 	return r;
 }
 
+static int check_bytes(const char *text, size_t len, const struct oci_state *state,
+		       struct err *err)
+{
+	char *copy = malloc(len);
+	int r;
+
+	memcpy(copy, text, len);
+	r = oci_state_check(copy, len, state, err);
+	free(copy);
+	return r;
+}
+
+/* What is parsed is also what the parent finds in the text without a parser. */
 static void expect_state(const char *text, const char *id, const char *bundle, pid_t pid)
 {
 	struct oci_state state = {0};
@@ -30,6 +43,7 @@ static void expect_state(const char *text, const char *id, const char *bundle, p
 	cr_assert_str_eq(state.id, id);
 	cr_assert_str_eq(state.bundle, bundle);
 	cr_assert_eq(state.pid, pid);
+	cr_assert_eq(check_bytes(text, strlen(text), &state, &err), 0, "%s", err.msg);
 	oci_state_clear(&state);
 	cr_assert_null(state.bundle);
 	oci_state_clear(&state);
@@ -107,6 +121,7 @@ Test(state, only_the_bundle_is_required)
 {
 	expect_state("{\"bundle\":\"/\"}", "", "/", 0);
 	expect_state("{\"bundle\":\"/b\",\"id\":null,\"pid\":null}", "", "/b", 0);
+	expect_state("{\"bundle\":\"/b\",\"pid\":-0}", "", "/b", 0);
 }
 
 Test(state, the_largest_pid)
@@ -252,4 +267,59 @@ Test(state, a_glance_leaves_the_rest_to_the_parser)
 	cr_expect_null(glance("{\"bundle\":\"/0123456789012345678901234567890123456789"
 			      "01234567890123456789012345\"}"),
 		       "longer than the room for it");
+}
+
+/* ---- the words of a parser that lies ----------------------------------------------- */
+
+static void expect_lie(const char *text, const char *id, const char *bundle, pid_t pid,
+		       const char *message)
+{
+	char own_id[64];
+	char own_bundle[64];
+	const struct oci_state state = {
+		.id = strcpy(own_id, id),
+		.bundle = strcpy(own_bundle, bundle),
+		.pid = pid,
+	};
+	struct err err = {0};
+
+	cr_expect_eq(check_bytes(text, strlen(text), &state, &err), -EBADMSG, "%s", text);
+	cr_expect_str_eq(err.msg, message, "%s", text);
+}
+
+#define LIE(what)                            \
+	"read the parser's reply: its " what \
+	" is not the state's; report it, with the state"
+
+Test(state, the_pid_of_another_container_is_seen)
+{
+	expect_lie(runc_state, "c1", "/run/containers/c1", 5733, LIE("pid"));
+	expect_lie(runc_state, "c1", "/run/containers/c1", 0, LIE("pid"));
+	expect_lie("{\"id\":\"c\",\"bundle\":\"/b\"}", "c", "/b", 5732, LIE("pid"));
+	expect_lie("{\"id\":\"c\",\"bundle\":\"/b\",\"pid\":null}", "c", "/b", 5732,
+		   LIE("pid"));
+	/* An image has annotations. */
+	expect_lie("{\"id\":\"c\",\"bundle\":\"/b\",\"pid\":7,"
+		   "\"annotations\":{\"pid\":5732,\"x\":\"\\\"pid\\\":5732\"}}",
+		   "c", "/b", 5732, LIE("pid"));
+	expect_lie("{\"id\":\"c\",\"bundle\":\"/b\",\"pid\":7,\"p\\u0069d\":8}", "c",
+		   "/b", 8, LIE("pid"));
+	expect_lie("{\"id\":\"c\",\"bundle\":\"/b\",\"pid\":\"8\"}", "c", "/b", 8,
+		   LIE("pid"));
+}
+
+Test(state, the_bundle_and_the_id_of_another_are_seen)
+{
+	expect_lie(runc_state, "c1", "/run/containers/c2", 5732, LIE("bundle"));
+	expect_lie(runc_state, "c2", "/run/containers/c1", 5732, LIE("id"));
+	expect_lie(runc_state, "", "/run/containers/c1", 5732, LIE("id"));
+	expect_lie("{\"bundle\":\"/b\",\"x\":{\"id\":\"c\"}}", "c", "/b", 0, LIE("id"));
+	expect_lie("{}", "", "/b", 0, LIE("bundle"));
+}
+
+Test(state, names_and_values_may_have_escapes)
+{
+	expect_state("{\"\\u0062undle\":\"\\/a\\u003cb\\ud83d\\ude00\",\"p\\u0069d\":7,"
+		     "\"id\":\"\\u0063\",\"annotations\":{\"pid\":8}}",
+		     "c", "/a<b\xf0\x9f\x98\x80", 7);
 }
