@@ -155,6 +155,10 @@ static int check_parsed(const struct parser_input *input, struct parsed *parsed,
 	if (input->state) {
 		r = oci_state_check(input->state->data, input->state->len, state, err);
 	}
+	if (r == 0 && config && parsed->has_request) {
+		r = oci_config_check_root(config->data, config->len,
+					  parsed->config.root_path, err);
+	}
 	if (r == 0 && parsed->has_edit && input->hook_path) {
 		config_edit_check_hook(&parsed->edit, config, input->hook_path);
 	}

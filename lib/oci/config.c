@@ -18,6 +18,7 @@
 #include "oci/config_json.h"
 #include "oci/config_sieve.h"
 #include "oci/json.h"
+#include "oci/json_scan.h"
 
 void oci_config_clear(struct oci_config *config)
 {
@@ -455,4 +456,22 @@ int oci_config_parse(const char *text, size_t len, const char *key,
 	*ret = config;
 	config = (struct oci_config){0};
 	return 0;
+}
+
+int oci_config_check_root(const char *text, size_t len, const char *root_path,
+			  struct err *err)
+{
+	const char *root;
+	const char *path = NULL;
+	size_t root_len;
+	size_t n = 0;
+
+	if (json_scan_member(text, len, "root", &root, &root_len) &&
+	    json_scan_member(root, root_len, "path", &path, &n) &&
+	    json_scan_is_string(path, n, root_path)) {
+		return 0;
+	}
+	return err_set(err, EBADMSG,
+		       "read the parser's reply: its root.path is not config.json's; "
+		       "report it, with config.json");
 }

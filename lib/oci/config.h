@@ -87,3 +87,11 @@ bool oci_config_may_request(const char *text, size_t len, const char *key);
  */
 int oci_config_parse(const char *text, size_t len, const char *key,
 		     struct oci_config *ret, struct err *err);
+
+/**
+ * oci_config_check_root() - Is this the root.path that stands in the text?
+ * @root_path:	what a parser that may lie says that it has read
+ * @err:	EBADMSG: it is not
+ */
+int oci_config_check_root(const char *text, size_t len, const char *root_path,
+			  struct err *err);

@@ -580,3 +580,41 @@ Test(config_request, under_a_very_long_name_keeps_the_reason_in_the_message)
 	cr_assert_not_null(strstr(err.msg, "expected a string, found number 5"), "%s",
 			   err.msg);
 }
+
+Test(config, the_root_of_another_is_seen)
+{
+	static const struct {
+		const char *text;
+		const char *root;
+		bool is_it;
+	} rows[] = {
+		{"{\"root\":{\"path\":\"r\"}}", "r", true},
+		{"{ \"x\":{}, \"root\" : {\"readonly\":true,\"path\" : \"\\/r\"} }", "/r",
+		 true},
+		{"{\"\\u0072oot\":{\"p\\u0061th\":\"r\"}}", "r", true},
+		{"{\"root\":{\"path\":\"r\"}}", "/data", false},
+		{"{\"root\":{\"path\":\"r\"}}", "", false},
+		{"{\"root\":{\"path\":\"r\"},\"annotations\":{\"path\":\"/data\"}}",
+		 "/data", false},
+		{"{\"x\":{\"root\":{\"path\":\"/data\"}},\"root\":{\"path\":\"r\"}}",
+		 "/data", false},
+		{"{\"root\":{\"x\":{\"path\":\"/data\"},\"path\":\"r\"}}", "/data",
+		 false},
+		{"{\"root\":{\"path\":\"r\"},\"root\":{\"path\":\"r\"}}", "r", false},
+		{"{\"root\":null}", "r", false},
+		{"", "r", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err err = {0};
+		int r = oci_config_check_root(rows[i].text, strlen(rows[i].text),
+					      rows[i].root, &err);
+
+		cr_expect_eq(r, rows[i].is_it ? 0 : -EBADMSG, "%s", rows[i].text);
+		cr_expect_str_eq(err.msg,
+				 rows[i].is_it ? ""
+					       : "read the parser's reply: its root.path "
+						 "is not config.json's; report it, with "
+						 "config.json");
+	}
+}
