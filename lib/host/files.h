@@ -61,8 +61,8 @@ int host_open_file(const struct host *host, const char *path, char **ret_path);
 
 /**
  * host_find_file() - The real path of a file
- * @type:	S_IFREG or S_IFSOCK; to a socket host_open_trusted() leads, and its name may
- *		be no link: a container may talk to what is found
+ * @type:	S_IFREG or S_IFSOCK; to a socket host_open_trusted() leads, and its name
+ *		may be no link: a container may talk to what is found
  * @ret:	free() it
  *
  * The file is not opened.

@@ -3,9 +3,9 @@
 /*
  * trusted_path.h - paths of the host that lead through links of the system's alone
  *
- * Whoever may write a directory may put a link there, anywhere in a path that goes through
- * it: the account of a daemon could have its path lead to what root alone may read, or to
- * the socket of another daemon.
+ * Whoever may write a directory may put a link there, anywhere in a path that goes
+ * through it: the account of a daemon could have its path lead to what root alone may
+ * read, or to the socket of another daemon.
  */
 
 #include <stdbool.h>

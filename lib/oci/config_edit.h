@@ -24,7 +24,7 @@ struct config_mount {
 	char *destination;
 	char *source; /* "": none */
 	bool is_bind;
-	bool has_content; /* somebody's: it does not begin empty, nor is it the kernel's */
+	bool has_content; /* it neither begins empty nor is the kernel's own */
 };
 
 struct config_edit {

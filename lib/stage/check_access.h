@@ -24,10 +24,11 @@ struct access_terms {
 	enum node_source setting;
 	bool can_make_nodes; /* the hook will be the real root */
 	bool can_add_groups; /* the container's process does not exist yet */
-	/* An ordinary user's hook: it runs in a user namespace, and so does the container. */
+	/* An ordinary user's hook: it runs in a user namespace, and so
+	   does the container. */
 	bool is_rootless;
-	/* That one is yet to be made, by the user who only looks: none of the numbers that
-	   he sees is one of the container's. */
+	/* That one is yet to be made, by the user who only looks: none of the numbers
+	   that he sees is one of the container's. */
 	bool is_outside;
 };
 

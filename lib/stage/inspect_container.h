@@ -40,8 +40,8 @@ void inspect_container(const char *rootfs_path, bool is_rootless, struct contain
  * where nobody would look for it by its name; a volume may have such links for one
  * that is mounted below it; and /dev itself may be a link to a volume.
  *
- * Return: false: not sure, also where there is a volume and the root's path is relative or
- * cannot be opened.
+ * Return: false: not sure, also where there is a volume and the root's path is
+ * relative or cannot be opened.
  */
 bool inspect_volumes(const char *rootfs_path, const struct config_mount *mounts, size_t n,
 		     const struct plan *plan);

@@ -63,11 +63,12 @@ int lease_begin(const char *dir, const struct lease_holder *holder,
  */
 void lease_look(const char *dir, enum ledger_scrutiny scrutiny, struct lease *lease);
 
-/* Adds what is seen in another ledger, where it is not known whose container it will be. */
+/* Adds what is seen in another ledger, where it is not known whose
+   container it will be. */
 void lease_look_also(const char *dir, struct lease *lease);
 
-/* After lease_look(), for a container that is there already: what it has is not in its own
-   way. @who: its first process, or where `pid` is 0 its bundle */
+/* After lease_look(), for a container that is there already: what it has is not in its
+   own way. @who: its first process, or where `pid` is 0 its bundle */
 void lease_look_as(const struct lease_holder *who, struct lease *lease);
 
 /* How closely a request has to look. */

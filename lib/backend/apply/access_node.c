@@ -320,11 +320,10 @@ static const char *find_groups(const char *status, int *ret_len)
 {
 	const char *line = strstr(status, "\nGroups:\t");
 
-	*ret_len = 0;
 	line = line ? line + strlen("\nGroups:\t") : "";
-	while (*ret_len < GROUPS_SHOWN && line[*ret_len] != '\0' &&
-	       line[*ret_len] != '\n') {
-		(*ret_len)++;
+	*ret_len = (int)strcspn(line, "\n");
+	if (*ret_len > GROUPS_SHOWN) {
+		*ret_len = GROUPS_SHOWN;
 	}
 	if (*ret_len > 0 && line[*ret_len - 1] == ' ') {
 		(*ret_len)--;

@@ -91,8 +91,8 @@ static int open_old(const struct rootfs *rootfs, const struct ctr_dir *dir,
 		return -EFBIG;
 	}
 	(void)snprintf(path, sizeof(path), "self/fd/%d", path_fd);
-	/* O_NONBLOCK: it may be a file of another container's, too, whose root has a lease
-	   on it (fcntl(2), F_SETLEASE): EAGAIN then. */
+	/* O_NONBLOCK: it may be a file of another container's, too, whose root has a
+	   lease on it (fcntl(2), F_SETLEASE): EAGAIN then. */
 	fd = sys_openat2(rootfs->process->proc_fd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
 			 0, 0);
 	return fd < 0 ? -errno : fd;
