@@ -41,10 +41,16 @@ install: all
 	@# meson would take a relative DESTDIR as one below the build.
 	DESTDIR="$${DESTDIR:+$$(realpath "$$DESTDIR")}" meson install -C $(BUILD) --no-rebuild
 
+# What the last install from here put there, wherever that was.
+uninstall:
+	@test -e $(BUILD)/meson-logs/install-log.txt || { \
+		echo "make uninstall: nothing was installed from here" >&2; exit 1; }
+	ninja -C $(BUILD) uninstall
+
 format:
 	clang-format -i $$(find hook lib test -name '*.[ch]')
 
 clean:
 	rm -rf build
 
-.PHONY: all demo check check-long check-vm bench install format clean
+.PHONY: all demo check check-long check-vm bench install uninstall format clean

@@ -88,14 +88,11 @@ def check_man_page(top):
     return []
 
 
-ADD_HOOK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                        "contrib/runc/add-hook")
-
-
 def check_add_hook(top):
     """A value that the hook would refuse is refused at once, and the config left as it was;
     a GPU that this machine lacks is not."""
     program = find_one(top, "bin", "oci-gpu-hook")
+    add_hook = find_one(top, "oci-gpu-hook", "add-hook")
     path = os.path.join(top, "config.json")
     before = '{"ociVersion": "1.0.2"}'
     problems = []
@@ -103,7 +100,7 @@ def check_add_hook(top):
                           ("-1", "character 1"), ("amd;1", "character 4"), ('{"foo":1}', "foo"), ("", "")):
         with open(path, "w", encoding="utf-8") as file:
             file.write(before)
-        result = subprocess.run([sys.executable, "-B", ADD_HOOK, "--hook", program,
+        result = subprocess.run([sys.executable, "-B", add_hook, "--hook", program,
                                  f"--gpu={value}", top], text=True, capture_output=True,
                                 check=False)
         with open(path, encoding="utf-8") as file:
@@ -121,6 +118,16 @@ def check_add_hook(top):
     return problems
 
 
+def check_uninstall(top, build):
+    """`make uninstall` leaves nothing of what was installed."""
+    makefile_dir = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    result = subprocess.run(["make", "-C", makefile_dir, f"BUILD={os.path.abspath(build)}",
+                             "uninstall"], text=True, capture_output=True, check=False)
+    left = [os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names
+            if name != "config.json"]
+    return [] if result.returncode == 0 and not left else [f"{result}", *left]
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} BUILD")
@@ -133,7 +140,9 @@ def main():
                             ("the same for poststop", check_poststop_file),
                             ("precreate has a directory of its own", check_precreate_file),
                             ("the man page is in section 8", check_man_page),
-                            ("add-hook refuses what the hook would refuse", check_add_hook)):
+                            ("add-hook refuses what the hook would refuse", check_add_hook),
+                            ("nothing is left after make uninstall",
+                             lambda top: check_uninstall(top, sys.argv[1]))):
             try:
                 out.check(name, check(top))
             except (OSError, KeyError, ValueError) as error:
