@@ -5,7 +5,7 @@
 _oci_gpu_hook() {
 	local word=${COMP_WORDS[COMP_CWORD]}
 	local previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="createRuntime prestart precreate plan list"
+	local commands="createRuntime prestart precreate poststop plan list"
 	local options="--host-root --annotation --log-level --help --version"
 	local command="" i
 
@@ -46,9 +46,9 @@ _oci_gpu_hook() {
 	done
 	case $command in
 	"") options="$options $commands" ;;
-	createRuntime | prestart | precreate) options="$options --config" ;;
+	createRuntime | prestart | precreate | poststop) options="$options --config" ;;
 	plan) options="$options --bundle --gpu --pid --json --config" ;;
-	list) options="$options --json" ;;
+	list) options="$options --json --config" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }
