@@ -72,24 +72,26 @@ enum option_id {
 };
 
 static const struct {
+	char letter; /* 0: none */
 	const char *name;
 	const char *value; /* NULL: takes none */
 	const char *help;
-	char letter; /* 0: none */
 } options[OPTION_COUNT] = {
-	[OPTION_BUNDLE] = {"bundle", "DIR", "plan: for the container of this bundle"},
-	[OPTION_GPU] = {"gpu", "VALUE", "plan: for this value of the annotation"},
-	[OPTION_PID] = {"pid", "PID",
+	[OPTION_BUNDLE] = {0, "bundle", "DIR", "plan: for the container of this bundle"},
+	[OPTION_GPU] = {0, "gpu", "VALUE", "plan: for this value of the annotation"},
+	[OPTION_PID] = {0, "pid", "PID",
 			"plan: would the nodes open in this process now, or who denies?"},
-	[OPTION_JSON] = {"json", NULL, "plan, list: for programs"},
-	[OPTION_HOST_ROOT] = {"host-root", "DIR", "take /sys, /proc and /dev from DIR"},
-	[OPTION_ANNOTATION] = {"annotation", "KEY",
+	[OPTION_JSON] = {0, "json", NULL, "plan, list: for programs"},
+	[OPTION_HOST_ROOT] = {0, "host-root", "DIR",
+			      "take /sys, /proc and /dev from DIR"},
+	[OPTION_ANNOTATION] = {0, "annotation", "KEY",
 			       "the annotation to read (" OCI_DEFAULT_ANNOTATION ")"},
-	[OPTION_CONFIG] = {"config", "FILE",
+	[OPTION_CONFIG] = {0, "config", "FILE",
 			   "the configuration (" SETTINGS_SYSTEM_FILE ")"},
-	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "error, warning (default) or info"},
-	[OPTION_HELP] = {"help", NULL, "show this help", 'h'},
-	[OPTION_VERSION] = {"version", NULL, "show the version", 'V'},
+	[OPTION_LOG_LEVEL] = {0, "log-level", "LEVEL",
+			      "error, warning (default) or info"},
+	[OPTION_HELP] = {'h', "help", NULL, "show this help"},
+	[OPTION_VERSION] = {'V', "version", NULL, "show the version"},
 };
 
 /* Those of the table. */
