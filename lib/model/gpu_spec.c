@@ -113,6 +113,11 @@ int gpu_find_name(const char *const *names, int n, const char *text, size_t len)
 	return -1;
 }
 
+const char *gpu_spec_field(size_t i)
+{
+	return i < GPU_FIELD_COUNT ? gpu_field_names[i] : NULL;
+}
+
 size_t gpu_id_span(const char *text, size_t len)
 {
 	size_t n = 0;

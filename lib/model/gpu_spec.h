@@ -77,6 +77,9 @@ DEFINE_CLEANUP(struct gpu_spec, gpu_spec_clear)
  */
 int gpu_spec_parse(const char *text, size_t len, struct gpu_spec *ret, struct err *err);
 
+/* The names of the fields of a request, "count", "sharing", ...; NULL behind the last. */
+const char *gpu_spec_field(size_t i);
+
 /* Does @spec ask for anything? False for "0", "amd:0" and {"count": 0}. */
 bool gpu_spec_is_request(const struct gpu_spec *spec);
 

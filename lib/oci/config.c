@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/trusted_file.h"
+#include "model/gpu_spec.h"
 #include "oci/config_json.h"
 #include "oci/config_sieve.h"
 #include "oci/json.h"
@@ -346,11 +347,39 @@ static void read_keeps_groups(const json_t *annotations, struct container *ctr)
 		json_object_get(annotations, "run.oci.keep_original_groups") != NULL;
 }
 
-static void take_request(struct oci_config *config, const json_t *value, const char *key)
+/* Of "vendor=amd,sharing=exclusive" podman before version 5 makes two annotations, since
+   it reads its option as CSV: the request would be another one than was meant. */
+static int check_whole(const json_t *annotations, const char *key, const char *value,
+		       struct err *err)
 {
+	const char *name;
+
+	if (value[0] == '{' || !strchr(value, '=') || strchr(value, ',')) {
+		return 0;
+	}
+	for (size_t i = 0; (name = gpu_spec_field(i)) != NULL; i++) {
+		if (json_object_get(annotations, name)) {
+			return err_set(
+				err, EINVAL,
+				"read annotation '%.200s': '%s' stands beside it, as "
+				"an annotation of its own; podman before version 5 "
+				"splits at commas: write ';' between pairs",
+				key, name);
+		}
+	}
+	return 0;
+}
+
+static int take_request(const json_t *annotations, const json_t *value, const char *key,
+			struct oci_config *config, struct err *err)
+{
+	if (check_whole(annotations, key, json_string_value(value), err) < 0) {
+		return -err->code;
+	}
 	config->request = xstrdup(json_string_value(value));
 	config->request_len = json_string_length(value);
 	config->request_key = xstrdup(key);
+	return 0;
 }
 
 static int read_request(const json_t *object, const char *key, struct oci_config *config,
@@ -378,17 +407,13 @@ static int read_request(const json_t *object, const char *key, struct oci_config
 			return -err->code;
 		}
 		if (value) {
-			take_request(config, value, own_key);
-			return 0;
+			return take_request(annotations, value, own_key, config, err);
 		}
 	}
 	if (read_annotation(annotations, key, &value, err) < 0) {
 		return -err->code;
 	}
-	if (value) {
-		take_request(config, value, key);
-	}
-	return 0;
+	return value ? take_request(annotations, value, key, config, err) : 0;
 }
 
 int config_read(const json_t *object, const char *key, struct oci_config *ret,

@@ -214,6 +214,16 @@ class Suite:
     def pairs_without_commas(self):
         return self.check(self.report(*self.ask("vendor=nvidia;devices=0")), NVIDIA, {})
 
+    def pairs_with_commas(self):
+        """podman before 5 would leave the first one: a request that nobody meant."""
+        version = self.podman.call("version", "--format", "{{.Client.Version}}").stdout
+        result = self.podman.run(*self.ask("vendor=nvidia,sharing=exclusive"), hooks=self.hooks)
+        if int(version.split(".")[0]) >= 5:
+            return [] if result.returncode == 0 else [result.stderr]
+        return [] if result.returncode != 0 and (
+            "'sharing' stands beside it" in result.stderr or
+            self.podman.is_precreate) else [f"{result}"]
+
     def json_in_csv(self):
         """podman before 5 reads the option as CSV, later ones take it as it is."""
         version = self.podman.call("version", "--format", "{{.Client.Version}}").stdout
@@ -615,7 +625,7 @@ class Suite:
         return problems
 
     def tests(self):
-        names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
+        names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas", "pairs_with_commas",
                  "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key",
                  "image_that_overrides", "image_that_names_a_file",

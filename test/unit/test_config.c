@@ -31,6 +31,38 @@ static int parse_bytes(const char *text, size_t len, struct oci_config *ret,
 	return r;
 }
 
+/* ---- a request that podman has split ----------------------------------------------- */
+
+static int parse_annotations(const char *value, const char *other, struct err *err)
+{
+	cleanup(oci_config_clearp) struct oci_config config = {0};
+	char text[512];
+	int len = snprintf(text, sizeof(text),
+			   "{\"root\":{\"path\":\"r\"},\"annotations\":{\"%s\":"
+			   "\"%s\",\"%s\":\"x\"}}",
+			   KEY, value, other);
+
+	return parse_bytes(text, (size_t)len, &config, err);
+}
+
+Test(config, field_that_is_an_annotation_of_its_own_is_refused)
+{
+	struct err err = {0};
+
+	cr_expect_eq(parse_annotations("vendor=amd", "sharing", &err), -EINVAL);
+	cr_expect_str_eq(err.msg,
+			 "read annotation '" KEY
+			 "': 'sharing' stands beside it, as an annotation of its "
+			 "own; podman before version 5 splits at commas: write "
+			 "';' between pairs");
+	err = (struct err){0};
+	cr_expect_eq(parse_annotations("vendor=amd", "org.example.sharing", &err), 0);
+	cr_expect_eq(parse_annotations("amd:1", "count", &err), 0);
+	cr_expect_eq(parse_annotations("{}", "count", &err), 0);
+	cr_expect_eq(parse_annotations("vendor=amd,count=2", "count", &err), 0,
+		     "it is whole");
+}
+
 /* ---- config.json ------------------------------------------------------------------- */
 
 /* The shape of what `runc spec` writes, with all that is looked at. */
