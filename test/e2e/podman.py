@@ -625,8 +625,8 @@ class Suite:
         return problems
 
     def tests(self):
-        names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas", "pairs_with_commas",
-                 "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
+        names = ["unregistered", "no_request", "one_nvidia", "one_amd", "pairs_without_commas",
+                 "pairs_with_commas", "json_in_csv", "through_crun", "other_user", "readonly_root", "user_namespace",
                  "too_few", "image_that_asks", "image_that_asks_under_own_key",
                  "image_that_overrides", "image_that_names_a_file",
                  "image_that_leads_a_volume_below_dev", "driver",
