@@ -295,28 +295,28 @@ class Suite:
             if len(lines) != (0 if opens else len(AMD)) or \
                     any(words not in line for line in lines):
                 problems.append(f"member {is_member}, {options}: the log is {lines}")
-            said = self._plan_of_user(hooks, settings, *options, *self.ask("amd:1"))
+            result = self._plan_of_bundle(container.make_host(), settings, hooks, *options,
+                                          *self.ask("amd:1"), runtime="crun")
             if os.path.exists(log):
                 os.unlink(log)
-            if said.count(words or "Warnings") != (0 if opens else len(AMD)):
-                problems.append(f"member {is_member}, {options}: plan says {said}")
+            if result.stdout.count(words or "Warnings") != (0 if opens else len(AMD)):
+                problems.append(f"member {is_member}, {options}: plan says {result}")
         self.podman.groups = []
         return problems
 
-    def _plan_of_user(self, hooks, settings, *options):
-        """Of the bundle of a container that runs, as its user and outside of podman unshare"""
-        result = self.podman.run("--detach", *options, hooks=hooks, runtime="crun",
+    def _plan_of_bundle(self, host, settings, hooks, *options, runtime="runc"):
+        """Of a container that runs, as its user and outside of podman unshare"""
+        result = self.podman.run("--detach", *options, hooks=hooks, runtime=runtime,
                                  command=["/bin/busybox", "sleep", "100"])
         name = result.stdout.strip()
         try:
             path = self.podman.call("inspect", "--format", "{{.OCIConfigPath}}", name).stdout
-            result = container.run(
-                [self.podman.hook, "plan", "--bundle", os.path.dirname(path), "--host-root",
-                 container.make_host(), "--config", settings],
-                **self.podman.as_user, extra_groups=self.podman.groups)
+            user = {**self.podman.as_user, "extra_groups": self.podman.groups} \
+                if self.podman.is_rootless else {}
+            return container.run([self.podman.hook, "plan", "--bundle", os.path.dirname(path),
+                                  "--host-root", host, "--config", settings], **user)
         finally:
-            self.podman.call("--runtime", "crun", "rm", "--force", "--time", "0", name)
-        return result.stdout + result.stderr
+            self.podman.call("--runtime", runtime, "rm", "--force", "--time", "0", name)
 
     def image_that_leads_a_volume_below_dev(self):
         """No node of a GPU is left in a volume, on the host."""
@@ -428,16 +428,7 @@ class Suite:
 
     def _subset_of_a_bundle(self, host, settings, hooks, words):
         """The same of a container's bundle, whose owner says whose it will be."""
-        result = self.podman.run("--detach", *self.ask("amd:1"), hooks=hooks,
-                                 command=["/bin/busybox", "sleep", "100"])
-        name = result.stdout.strip()
-        try:
-            path = self.podman.call("inspect", "--format", "{{.OCIConfigPath}}", name).stdout
-            result = container.run(
-                [self.podman.hook, "plan", "--bundle", os.path.dirname(path), "--host-root",
-                 host, "--config", settings], **self.podman.as_user)
-        finally:
-            self.podman.call("--runtime", "runc", "rm", "--force", "--time", "0", name)
+        result = self._plan_of_bundle(host, settings, hooks, *self.ask("amd:1"))
         problems = []
         if result.returncode or (words in result.stdout) != self.podman.is_rootless:
             problems.append(f"of the bundle plan says {result.returncode}, {result.stdout}, "
