@@ -38,7 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(r == 0 && err.code == 0);
 		require(state.id && state.bundle[0] == '/');
 		require(state.pid >= 0);
-		require(oci_state_check((const char *)data, size, &state, &err) == 0);
+		/* jansson takes a NUL behind a number as its end: refused then. */
+		require(memchr(data, '\0', size) ||
+			oci_state_check((const char *)data, size, &state, &err) == 0);
 	}
 	oci_state_clear(&state);
 	return 0;
