@@ -65,7 +65,9 @@ static void check_against_whole(const char *text, size_t size, const char *key, 
 		return;
 	}
 	require(strcmp(config->root_path, whole.root_path) == 0);
-	require(oci_config_check_root(text, size, config->root_path, &err) == 0);
+	/* jansson takes a NUL behind a number as its end: refused then. */
+	require(memchr(text, '\0', size) ||
+		oci_config_check_root(text, size, config->root_path, &err) == 0);
 	require(!config->request == !whole.request);
 	require(!whole.request || (config->request_len == whole.request_len &&
 				   strcmp(config->request, whole.request) == 0));

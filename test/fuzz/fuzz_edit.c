@@ -73,7 +73,7 @@ static bool edit(const char *text, size_t size, bool has_env, struct bytes *ret)
 	copy.data = xcalloc(size + 1, 1);
 	memcpy(copy.data, text, size);
 	copy.len = size;
-	require(config_places_fit(&edit.places, text, size));
+	require(memchr(text, '\0', size) || config_places_fit(&edit.places, text, size));
 	make_plan(&plan, has_env);
 	r = edit_config(&plan, &target, ret, &err);
 	bytes_clear(&copy);
