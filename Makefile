@@ -41,11 +41,8 @@ install: all
 	@# meson would take a relative DESTDIR as one below the build.
 	DESTDIR="$${DESTDIR:+$$(realpath "$$DESTDIR")}" meson install -C $(BUILD) --no-rebuild
 
-# What the last install from here put there, wherever that was.
 uninstall:
-	@test -e $(BUILD)/meson-logs/install-log.txt || { \
-		echo "make uninstall: nothing was installed from here" >&2; exit 1; }
-	ninja -C $(BUILD) uninstall
+	@python3 -B contrib/uninstall $(BUILD)
 
 format:
 	clang-format -i $$(find hook lib test -name '*.[ch]')

@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import tap
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 # Keys that must call the hook, and keys that must not.
 CALLED = ["io.oci-gpu-hook.gpu", "io.oci-gpu-hook.gpu/container.train"]
 NOT_CALLED = ["io.oci-gpu-hook.gpux", "xio.oci-gpu-hook.gpu", "io.oci-gpu-hook.gpu/container.",
@@ -27,6 +29,17 @@ def find_one(top, folder, name):
     if len(found) != 1:
         raise FileNotFoundError(f"{name} is there {len(found)} times: {found}")
     return found[0]
+
+
+def install(build, top):
+    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--destdir", top],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def make_uninstall(build, top):
+    return subprocess.run(["make", "-C", TOP, f"BUILD={os.path.abspath(build)}", "uninstall"],
+                          text=True, capture_output=True, check=False,
+                          env={**os.environ, "DESTDIR": top})
 
 
 def check_program(top):
@@ -119,13 +132,28 @@ def check_add_hook(top):
 
 
 def check_uninstall(top, build):
-    """`make uninstall` leaves nothing of what was installed."""
-    makefile_dir = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    result = subprocess.run(["make", "-C", makefile_dir, f"BUILD={os.path.abspath(build)}",
-                             "uninstall"], text=True, capture_output=True, check=False)
-    left = [os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names
-            if name != "config.json"]
-    return [] if result.returncode == 0 and not left else [f"{result}", *left]
+    """Nothing of what was installed is left, and what others put beside it is."""
+    for name in ("share/containers/oci/hooks.d/other.json", "share/oci-gpu-hook/hooks.d/mine.json"):
+        with open(f"{top}/usr/{name}", "w", encoding="utf-8"):
+            pass
+    with tempfile.TemporaryDirectory() as other:
+        # Whatever was installed last, and where.
+        install(build, other)
+        results = [make_uninstall(build, top)]
+        left = sorted(os.path.relpath(os.path.join(folder, name), f"{top}/usr")
+                      for folder, _, names in os.walk(f"{top}/usr") for name in names)
+        problems = [] if left == ["share/containers/oci/hooks.d/other.json",
+                                  "share/oci-gpu-hook/hooks.d/mine.json"] else [f"left: {left}"]
+        if not os.path.exists(f"{other}/usr/bin/oci-gpu-hook"):
+            problems.append("what is below another DESTDIR is gone")
+        results.append(make_uninstall(build, other))
+        problems += [f"left: {folder}" for folder, _, _ in os.walk(other)
+                     if os.path.basename(folder) == "oci-gpu-hook"]
+        again = make_uninstall(build, other)
+    problems += [f"{result}" for result in results if result.returncode != 0]
+    if again.returncode == 0 or "nothing is installed" not in again.stderr:
+        problems.append(f"again: {again}")
+    return problems
 
 
 def main():
@@ -133,8 +161,7 @@ def main():
         sys.exit(f"usage: {sys.argv[0]} BUILD")
     out = tap.Writer()
     with tempfile.TemporaryDirectory() as top:
-        subprocess.run(["meson", "install", "-C", sys.argv[1], "--no-rebuild", "--destdir", top],
-                       check=True, stdout=subprocess.DEVNULL)
+        install(sys.argv[1], top)
         for name, check in (("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
                             ("the same for poststop", check_poststop_file),
