@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "test/hosts"))
+import build_host  # pylint: disable=wrong-import-position
 
 # Keys that must call the hook, and keys that must not.
 CALLED = ["io.oci-gpu-hook.gpu", "io.oci-gpu-hook.gpu/container.train"]
@@ -131,6 +133,61 @@ def check_add_hook(top):
     return problems
 
 
+def run_add_hook(top, config, *args):
+    """Return: what it says, and the config that it leaves"""
+    path = os.path.join(top, "config.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    result = subprocess.run([sys.executable, "-B", find_one(top, "oci-gpu-hook", "add-hook"),
+                             *args, "."], text=True, capture_output=True, check=False,
+                            cwd=top)
+    with open(path, encoding="utf-8") as file:
+        return result, json.load(file)
+
+
+def check_add_hook_options(top):
+    """The hook gets the host and the configuration that the value is checked against."""
+    program = find_one(top, "bin", "oci-gpu-hook")
+    build_host.build_host(os.path.join(TOP, "test/hosts/amd2.host"), f"{top}/host")
+    with open(f"{top}/settings.json", "w", encoding="utf-8") as file:
+        file.write('{"policy": {"vendors": {"amd": {"max": 1}}}}')
+    os.chmod(f"{top}/settings.json", 0o644)
+    here = ["--host-root", "host", "--config", "settings.json"]
+    problems = []
+    for value, wanted in (("amd:1", ""), ("amd:2", "vendors.amd.max is 1"),
+                          ("nvidia:1", "nvidia GPU")):
+        result, config = run_add_hook(top, {}, "--hook", program, "--gpu", value, *here)
+        if result.returncode != 0 or wanted not in result.stderr or \
+                bool(result.stderr) != bool(wanted):
+            problems.append(f"{value}: {result}")
+        args = ["oci-gpu-hook", "createRuntime", "--host-root", os.path.realpath(f"{top}/host"),
+                "--config", os.path.realpath(f"{top}/settings.json")]
+        if config["hooks"]["createRuntime"][0]["args"] != args:
+            problems.append(f"{value}: {config}")
+    return problems
+
+
+def check_add_hook_remove(top):
+    """All that was added goes, whatever its key was; what others have put there stays."""
+    program = find_one(top, "bin", "oci-gpu-hook")
+    other = {"path": "/bin/true", "args": ["true", "--annotation", "other"]}
+    problems = []
+    for config in ({}, {"annotations": {"other": "x"}, "hooks": {"createRuntime": [other]}},
+                   {"annotations": {"io.oci-gpu-hook.gpu": "of an image"}}):
+        result, after = run_add_hook(top, config, "--hook", program, "--gpu", "amd:1",
+                                     "--key", "org.example.gpu")
+        if result.returncode != 0 or after["annotations"].get("org.example.gpu") != "amd:1":
+            problems.append(f"{result} {after}")
+        for spelling in (after, json.loads(json.dumps(after).replace(
+                '"--annotation", "org', '"--annotation=org'))):
+            result, removed = run_add_hook(top, spelling, "--remove")
+            if result.returncode != 0 or removed != config:
+                problems.append(f"{result} {spelling} {removed}")
+    _, removed = run_add_hook(top, {"annotations": {"io.oci-gpu-hook.gpu": "amd:1"}}, "--remove")
+    _, named = run_add_hook(top, {"annotations": {"k": "amd:1"}}, "--remove", "--key", "k")
+    return problems + [f"left: {left}" for left in (removed, named) if left]
+
+
 def check_uninstall(top, build):
     """Nothing of what was installed is left, and what others put beside it is."""
     for name in ("share/containers/oci/hooks.d/other.json", "share/oci-gpu-hook/hooks.d/mine.json"):
@@ -168,6 +225,8 @@ def main():
                             ("precreate has a directory of its own", check_precreate_file),
                             ("the man page is in section 8", check_man_page),
                             ("add-hook refuses what the hook would refuse", check_add_hook),
+                            ("add-hook hands on host and configuration", check_add_hook_options),
+                            ("add-hook takes out what it added", check_add_hook_remove),
                             ("nothing is left after make uninstall",
                              lambda top: check_uninstall(top, sys.argv[1]))):
             try:
