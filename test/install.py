@@ -188,6 +188,28 @@ def check_add_hook_remove(top):
     return problems + [f"left: {left}" for left in (removed, named) if left]
 
 
+def check_documentation(top):
+    """What README names is there: as it says, without the folder "specs"."""
+    doc = f"{top}/usr/share/doc/oci-gpu-hook"
+    with open(f"{doc}/README.md", encoding="utf-8") as file:
+        named = set(re.findall(r"(?:specs|contrib)/[\w./-]*\w", file.read()))
+    # "contrib/runc/add-hook" is a program, and is installed as one.
+    missing = [name for name in sorted(named - {"contrib/runc/add-hook"})
+               if not os.path.exists(f"{doc}/{name.removeprefix('specs/')}")]
+    problems = [f"README names {name}" for name in missing]
+    if not named:
+        problems.append("README names nothing")
+    program = f"{top}/usr/share/oci-gpu-hook/add-hook"
+    if os.stat(program).st_mode & 0o7777 != 0o755:
+        problems.append(f"add-hook has mode {os.stat(program).st_mode:o}")
+    for folder in ("podman", "crio", "containerd", "runc", "slurm"):
+        wanted = {name for name in os.listdir(f"{TOP}/contrib/{folder}") if name != "add-hook"}
+        found = set(os.listdir(f"{doc}/contrib/{folder}"))
+        if found != wanted:
+            problems.append(f"contrib/{folder} has {found}, and not {wanted}")
+    return problems
+
+
 def check_uninstall(top, build):
     """Nothing of what was installed is left, and what others put beside it is."""
     for name in ("share/containers/oci/hooks.d/other.json", "share/oci-gpu-hook/hooks.d/mine.json"):
@@ -219,7 +241,8 @@ def main():
     out = tap.Writer()
     with tempfile.TemporaryDirectory() as top:
         install(sys.argv[1], top)
-        for name, check in (("the program is there and runs", check_program),
+        for name, check in (("what README names is there", check_documentation),
+                            ("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
                             ("the same for poststop", check_poststop_file),
                             ("precreate has a directory of its own", check_precreate_file),
