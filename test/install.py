@@ -210,6 +210,28 @@ def check_documentation(top):
     return problems
 
 
+def check_examples(top):
+    """README says on which made host each value of its table can be tried, and how."""
+    program = find_one(top, "bin", "oci-gpu-hook")
+    with open(find_one(top, "oci-gpu-hook", "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    rows = re.findall(r"^\| (.*`) *(?:\(or (.*)\))? \| .* \| `([\w-]+)` \|$", text, re.M)
+    problems = [] if len(rows) == 6 else [f"{len(rows)} rows: {rows}"]
+    for first, others, host in rows:
+        tree = f"{top}/hosts/{host}"
+        if not os.path.exists(tree):
+            build_host.build_host(os.path.join(TOP, f"test/hosts/{host}.host"), tree)
+        for value in re.findall(r"`([^`]+)`", f"{first} {others}"):
+            result = subprocess.run([program, "plan", "--gpu", value, "--host-root", tree],
+                                    text=True, capture_output=True, check=False)
+            # These hosts have no files of NVIDIA's driver, and without root no nodes.
+            known = "no library of NVIDIA's" + ("" if os.geteuid() == 0 else "|node '")
+            warned = re.findall(f"^Warnings  (?!{known})", result.stdout, re.M)
+            if result.returncode != 0 or "/dev/" not in result.stdout or warned:
+                problems.append(f"{value} on {host}: {result}")
+    return problems
+
+
 def check_uninstall(top, build):
     """Nothing of what was installed is left, and what others put beside it is."""
     for name in ("share/containers/oci/hooks.d/other.json", "share/oci-gpu-hook/hooks.d/mine.json"):
@@ -242,6 +264,7 @@ def main():
     with tempfile.TemporaryDirectory() as top:
         install(sys.argv[1], top)
         for name, check in (("what README names is there", check_documentation),
+                            ("its examples can be tried on the hosts it names", check_examples),
                             ("the program is there and runs", check_program),
                             ("the hooks.d file calls it for its keys only", check_hooks_file),
                             ("the same for poststop", check_poststop_file),
